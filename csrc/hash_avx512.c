@@ -1,0 +1,2 @@
+#define HASH_TABLE hash_kernels_avx512
+#include "hash_inl.h"

@@ -1,0 +1,94 @@
+"""Build the C kernels and the Cython modules over them.
+
+Two tables say everything: LIBRARIES, the kernels (one static library per instruction set, each
+compiled with its own flags and nothing above them), and EXTENSIONS, the modules. Switches:
+
+    SANITIZE=address,undefined   instrument everything (see `make asan`)
+    CHECKED=1                    bounds checks in Cython, assert() in C, signed overflow visible
+    COVERAGE=1                   line tracing of the .pyx files (slow; CPython 3.11)
+"""
+
+import os
+import platform
+from glob import glob
+
+import numpy
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+SANITIZE = os.environ.get("SANITIZE", "")
+CHECKED = os.environ.get("CHECKED") == "1" or bool(SANITIZE)
+COVERAGE = os.environ.get("COVERAGE") == "1"
+MACHINE = platform.machine().lower()
+CORES = os.cpu_count() or 1
+
+CFLAGS = ["-std=c11", "-O3", "-Wall", "-Wextra", "-fvisibility=hidden"]
+LDFLAGS = []
+MACROS = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")]
+if CHECKED:  # CPython's own flags hide asserts and signed overflow
+    CFLAGS += ["-UNDEBUG", "-fno-wrapv"]
+if SANITIZE:
+    instrument = [f"-fsanitize={SANITIZE}", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
+    CFLAGS += ["-O1", "-g", *instrument]
+    LDFLAGS += instrument
+if COVERAGE:
+    MACROS += [("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")]
+
+AVX2 = ["-mavx2", "-mbmi", "-mbmi2", "-mpopcnt", "-mfma"]
+AVX512 = [*AVX2, *(f"-mavx512{part}" for part in ("f", "bw", "dq", "vl", "cd"))]
+LIBRARIES = {"baseline": []}  # instruction set -> its compiler flags; sources are csrc/*_<isa>.c
+if MACHINE in ("x86_64", "amd64"):
+    LIBRARIES |= {"avx2": AVX2, "avx512": AVX512}
+elif MACHINE in ("aarch64", "arm64"):
+    LIBRARIES |= {"neon": []}
+
+EXTENSIONS = [
+    "sketches._cpu",
+    "sketches._arrow",
+    "sketches.hashing",
+    "sketches.minhash",
+    "ann.text",
+    "ann.lsh",
+    "ann._pairs",
+]
+
+HEADERS = glob("csrc/*.h")
+
+
+def library(isa, flags):
+    build = {"sources": sorted(glob(f"csrc/*_{isa}.c")), "cflags": CFLAGS + flags}
+    return f"tractable_{isa}", build | {"include_dirs": ["csrc"], "obj_deps": {"": HEADERS}}
+
+
+def extension(name):
+    source = name.replace(".", "/") + ".pyx"
+    return Extension(
+        name,
+        [source],
+        include_dirs=["csrc", numpy.get_include()],
+        depends=HEADERS,
+        extra_compile_args=[*CFLAGS, "-Wno-unused-parameter", "-Wno-sign-compare"],
+        extra_link_args=LDFLAGS,
+        define_macros=MACROS,
+    )
+
+
+setup(
+    libraries=[library(isa, flags) for isa, flags in LIBRARIES.items()],
+    ext_modules=cythonize(
+        [extension(name) for name in EXTENSIONS],
+        build_dir=None if COVERAGE else "build/cython",  # Cython.Coverage wants the .c beside
+        nthreads=CORES,
+        compiler_directives={
+            "language_level": 3,
+            "boundscheck": CHECKED,
+            "wraparound": False,
+            "initializedcheck": CHECKED,
+            "cdivision": True,
+            "embedsignature": True,
+            "freethreading_compatible": True,
+            "linetrace": COVERAGE,
+        },
+    ),
+    options={"build_ext": {"parallel": CORES}},
+)
