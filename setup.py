@@ -45,6 +45,10 @@ elif MACHINE in ("aarch64", "arm64"):
 EXTENSIONS = [
     "sketches._cpu",
     "sketches._arrow",
+    "sketches._objects",
+    "sketches._items",
+    "sketches._sets",
+    "sketches._probe",
     "sketches.hashing",
     "sketches.minhash",
     "ann.text",
