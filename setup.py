@@ -46,6 +46,10 @@ LIBRARIES |= {"baseline": []}  # last: the linker looks up what the others use o
 EXTENSIONS = [
     "sketches._cpu",
     "sketches._arrow",
+    "sketches._objects",
+    "sketches._items",
+    "sketches._sets",
+    "sketches._probe",
     "sketches.hashing",
     "sketches.minhash",
     "ann.text",
