@@ -10,6 +10,7 @@ compiled with its own flags and nothing above them), and EXTENSIONS, the modules
 
 import os
 import platform
+import sysconfig
 from glob import glob
 
 import numpy
@@ -54,6 +55,11 @@ EXTENSIONS = [
 
 HEADERS = glob("csrc/*.h")
 
+# One folder per interpreter and set of switches: objects built under different flags never meet,
+# and an editable install (which would build in a throw-away folder) compiles only what changed.
+SWITCHES = [f"sanitize={SANITIZE}" * bool(SANITIZE), "checked" * CHECKED, "coverage" * COVERAGE]
+BUILD = "-".join(["build/" + sysconfig.get_config_var("SOABI"), *filter(None, SWITCHES)])
+
 
 def library(isa, flags):
     build = {"sources": sorted(glob(f"csrc/*_{isa}.c")), "cflags": CFLAGS + flags}
@@ -66,29 +72,34 @@ def extension(name):
         name,
         [source],
         include_dirs=["csrc", numpy.get_include()],
-        depends=HEADERS,
+        depends=glob("csrc/*"),  # the kernels too: a library built anew does not relink by itself
         extra_compile_args=[*CFLAGS, "-Wno-unused-parameter", "-Wno-sign-compare"],
         extra_link_args=LDFLAGS,
         define_macros=MACROS,
     )
 
 
-setup(
-    libraries=[library(isa, flags) for isa, flags in LIBRARIES.items()],
-    ext_modules=cythonize(
-        [extension(name) for name in EXTENSIONS],
-        build_dir=None if COVERAGE else "build/cython",  # Cython.Coverage wants the .c beside
-        nthreads=CORES,
-        compiler_directives={
-            "language_level": 3,
-            "boundscheck": CHECKED,
-            "wraparound": False,
-            "initializedcheck": CHECKED,
-            "cdivision": True,
-            "embedsignature": True,
-            "freethreading_compatible": True,
-            "linetrace": COVERAGE,
+if __name__ == "__main__":  # where processes are spawned, cythonize's workers import this file
+    setup(
+        libraries=[library(isa, flags) for isa, flags in LIBRARIES.items()],
+        ext_modules=cythonize(
+            [extension(name) for name in EXTENSIONS],
+            build_dir=None if COVERAGE else BUILD,  # Cython.Coverage wants the .c beside the .pyx
+            nthreads=CORES,
+            compiler_directives={
+                "language_level": 3,
+                "boundscheck": CHECKED,
+                "wraparound": False,
+                "initializedcheck": CHECKED,
+                "cdivision": True,
+                "embedsignature": True,
+                "freethreading_compatible": True,
+                "linetrace": COVERAGE,
+            },
+        ),
+        options={
+            "build": {"build_lib": f"{BUILD}/lib"},
+            "build_clib": {"build_clib": BUILD, "build_temp": BUILD},
+            "build_ext": {"build_lib": f"{BUILD}/lib", "build_temp": BUILD, "parallel": CORES},
         },
-    ),
-    options={"build_ext": {"parallel": CORES}},
-)
+    )

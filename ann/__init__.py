@@ -1,1 +1,3 @@
-"""Stub."""
+"""Near neighbours and near duplicates."""
+
+import sketches as _sketches  # an unbuilt tree says there what to run
