@@ -58,11 +58,11 @@ neon:  ## the C kernels for AArch64, cross-compiled, under qemu-user
 	$(MAKE) -C tests/kernels neon
 
 bench: dev  ## benchmark the last commit in asv's own environment
-	$(BIN)/asv machine --yes
+	$(BIN)/asv machine --yes >/dev/null
 	$(BIN)/asv run 'HEAD^!'
 
 bench-quick: dev  ## run each benchmark once on the working tree
-	$(BIN)/asv machine --yes
+	$(BIN)/asv machine --yes >/dev/null
 	$(BIN)/asv run --python=same --quick --dry-run --show-stderr
 
 docs: dev  ## the documentation, in docs/_build
