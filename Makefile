@@ -37,10 +37,11 @@ test: dev  ## install and run the tests
 test-slow: dev  ## the tests that take minutes
 	$(BIN)/pytest -m slow
 
+# cython-lint looks for pycodestyle on the PATH
 lint: dev  ## style, types, and the stubs against the compiled modules
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/cython-lint sketches ann
+	PATH="$(BIN):$$PATH" cython-lint sketches ann
 	$(BIN)/mypy
 	$(BIN)/stubtest $(subst /,.,$(STUBS:.pyi=))
 

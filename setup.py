@@ -28,6 +28,8 @@ LDFLAGS = []
 MACROS = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")]
 if CHECKED:  # CPython's own flags hide asserts and signed overflow
     CFLAGS += ["-UNDEBUG", "-fno-wrapv"]
+else:  # and its -g would be nine tenths of a wheel
+    CFLAGS += ["-g0"]
 if SANITIZE:
     instrument = [f"-fsanitize={SANITIZE}", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
     CFLAGS += ["-O1", "-g", *instrument]
@@ -53,7 +55,7 @@ EXTENSIONS = [
     "ann._pairs",
 ]
 
-HEADERS = glob("csrc/*.h")
+HEADERS = ["setup.py", *glob("csrc/*.h")]  # all that every object depends on
 
 # One folder per interpreter and set of switches: objects built under different flags never meet,
 # and an editable install (which would build in a throw-away folder) compiles only what changed.
@@ -72,7 +74,7 @@ def extension(name):
         name,
         [source],
         include_dirs=["csrc", numpy.get_include()],
-        depends=glob("csrc/*"),  # the kernels too: a library built anew does not relink by itself
+        depends=[*HEADERS, *glob("csrc/*.c")],  # a rebuilt library does not relink by itself
         extra_compile_args=[*CFLAGS, "-Wno-unused-parameter", "-Wno-sign-compare"],
         extra_link_args=LDFLAGS,
         define_macros=MACROS,

@@ -1,3 +1,3 @@
 """Near neighbours and near duplicates."""
 
-import sketches as _sketches  # an unbuilt tree says there what to run
+import sketches  # noqa: F401  (an unbuilt tree says there what to run)

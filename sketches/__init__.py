@@ -1,9 +1,9 @@
 """One pass over a stream, bounded memory, mergeable: the sketches and the hash they share."""
 
 try:
-    from sketches._cpu import isa as _isa  # the one compiled module that every other needs
+    import sketches.hashing  # noqa: F401
 except ModuleNotFoundError as error:
-    if error.name != "sketches._cpu":
+    if error.name != "sketches.hashing":
         raise
     raise ImportError(
         f"tractable is not built in {__path__[0]}: run `make dev` in that checkout, or "
