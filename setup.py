@@ -59,8 +59,8 @@ HEADERS = ["setup.py", *glob("csrc/*.h")]  # all that every object depends on
 
 # One folder per interpreter and set of switches: objects built under different flags never meet,
 # and an editable install (which would build in a throw-away folder) compiles only what changed.
-SWITCHES = [f"sanitize={SANITIZE}" * bool(SANITIZE), "checked" * CHECKED, "coverage" * COVERAGE]
-BUILD = "-".join(["build/" + sysconfig.get_config_var("SOABI"), *filter(None, SWITCHES)])
+VARIANT = [SANITIZE.replace(",", "-"), "checked" * CHECKED, "coverage" * COVERAGE]
+BUILD = "-".join(["build/" + sysconfig.get_config_var("SOABI"), *filter(None, VARIANT)])
 
 
 def library(isa, flags):
