@@ -10,7 +10,7 @@ STUBS := $(wildcard sketches/*.pyi ann/*.pyi)
 help:  ## list the recipes
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-dev: $(VENV)/built  ## .venv with an editable build and all tools; again after a change of C or Cython
+dev: $(VENV)/ready $(VENV)/built  ## .venv with an editable build and all tools; again after a change of C or Cython
 
 $(VENV)/tools: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -18,7 +18,12 @@ $(VENV)/tools: pyproject.toml
 	$(PIP) --upgrade setuptools cython numpy
 	touch $@
 
+# Apart from the installation, which would hide the compiler's warnings and finds nothing to do.
 $(VENV)/built: $(VENV)/tools $(COMPILED)
+	$(BIN)/python setup.py --quiet build_clib build_ext --inplace
+	touch $@
+
+$(VENV)/ready: $(VENV)/tools | $(VENV)/built
 	$(PIP) --no-build-isolation --editable '.[dev]'
 	touch $@
 
