@@ -1,7 +1,10 @@
 """One pass over a stream, bounded memory, mergeable: the sketches and the hash they share."""
 
 try:
-    import sketches.hashing  # noqa: F401
+    from sketches._frame import FormatError
+    from sketches.bbit import BBitMinHash
+    from sketches.hashing import hash64, hash128
+    from sketches.minhash import MinHash, minhash_matrix
 except ModuleNotFoundError as error:
     if error.name != "sketches.hashing":
         raise
@@ -9,3 +12,5 @@ except ModuleNotFoundError as error:
         f"tractable is not built in {__path__[0]}: run `make dev` in that checkout, or "
         "`pip install .` and start Python in another folder"
     ) from None
+
+__all__ = ["BBitMinHash", "FormatError", "MinHash", "hash64", "hash128", "minhash_matrix"]
