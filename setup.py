@@ -13,6 +13,7 @@ import platform
 import sysconfig
 from glob import glob
 
+import Cython
 import numpy
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -46,7 +47,9 @@ elif MACHINE in ("aarch64", "arm64"):
     LIBRARIES |= {"neon": []}
 LIBRARIES |= {"baseline": []}  # last: the linker looks up what the others use of it
 
+SHARED = "sketches._cyutility"  # what Cython would repeat in each module: half of all code
 EXTENSIONS = [
+    SHARED,
     "sketches._cpu",
     "sketches._arrow",
     "sketches._objects",
@@ -62,10 +65,11 @@ EXTENSIONS = [
 
 HEADERS = ["setup.py", *glob("csrc/*.h")]  # all that every object depends on
 
-# One folder per interpreter and set of switches: objects built under different flags never meet,
+# One folder per interpreter, Cython and set of switches: what was built differently never meets,
 # and an editable install (which would build in a throw-away folder) compiles only what changed.
-VARIANT = [SANITIZE.replace(",", "-"), "checked" * CHECKED, "coverage" * COVERAGE]
-BUILD = "-".join(["build/" + sysconfig.get_config_var("SOABI"), *filter(None, VARIANT)])
+INTERPRETER = sysconfig.get_config_var("SOABI")
+SWITCHES = [SANITIZE.replace(",", "-"), "checked" * CHECKED, "coverage" * COVERAGE]
+BUILD = "-".join(["build/" + INTERPRETER, Cython.__version__, *filter(None, SWITCHES)])
 
 
 def library(isa, flags):
@@ -74,7 +78,7 @@ def library(isa, flags):
 
 
 def extension(name):
-    source = name.replace(".", "/") + ".pyx"
+    source = name.replace(".", "/") + (".c" if name == SHARED else ".pyx")
     return Extension(
         name,
         [source],
@@ -92,6 +96,7 @@ if __name__ == "__main__":  # where processes are spawned, cythonize's workers i
         ext_modules=cythonize(
             [extension(name) for name in EXTENSIONS],
             build_dir=None if COVERAGE else BUILD,  # Cython.Coverage wants the .c beside the .pyx
+            shared_utility_qualified_name=SHARED,
             nthreads=CORES,
             compiler_directives={
                 "language_level": 3,
