@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --quiet
-COMPILED := $(wildcard setup.py csrc/* sketches/*.p[yx]* ann/*.p[yx]*)
+COMPILED := $(wildcard setup.py csrc/* sketches/*.p[yx][xd] ann/*.p[yx][xd])
 STUBS := $(wildcard sketches/*.pyi ann/*.pyi)
 
 help:  ## list the recipes
