@@ -61,7 +61,7 @@ asan: dev  ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(ASAN) $(BIN)/pytest -s -p no:cacheprovider -m "not slow"
 
 neon:  ## the C kernels for AArch64, cross-compiled, under qemu-user
-	$(MAKE) -C tests/kernels neon
+	$(PYTHON) tests/kernels/check.py aarch64
 
 bench: dev  ## benchmark the last commit in asv's own environment
 	$(BIN)/asv machine --yes >/dev/null
