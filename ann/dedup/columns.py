@@ -1,0 +1,93 @@
+"""Columns of Arrow data as the pipeline wants them: texts with their sizes, and ids."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ann.dedup.pipeline import Batch, Int64s
+from ann.dedup.settings import InputError, need
+
+
+def text_sizes(texts: Iterable[str | None]) -> Int64s:
+    """UTF-8 bytes of each text; a null has none."""
+    return np.array(
+        [
+            0 if text is None else len(text) if text.isascii() else len(text.encode())
+            for text in texts
+        ],
+        np.int64,
+    )
+
+
+def text_batch(column: Any, where: str) -> tuple[Batch, int]:
+    """A batch of an Arrow text column, and how many values had invalid UTF-8 replaced."""
+    pa, compute = need("pyarrow"), need("pyarrow.compute")
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column, kind = column.dictionary_decode(), kind.value_type
+    if pa.types.is_null(kind) or pa.types.is_string_view(kind):
+        column = column.cast(pa.string())
+    elif not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        raise InputError(f"{where} holds {kind}, not text")
+    replaced = 0
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        column, replaced = _repaired(column)
+    sizes = compute.fill_null(compute.binary_length(column), 0)
+    return Batch(column, sizes.to_numpy(zero_copy_only=False).astype(np.int64)), replaced
+
+
+def _repaired(column: Any) -> tuple[Any, int]:
+    pa = need("pyarrow")
+    raw = column.cast(pa.large_binary()).to_pylist()
+    texts = [None if value is None else value.decode("utf-8", "replace") for value in raw]
+    replaced = sum(
+        value is not None and text.encode() != value
+        for value, text in zip(raw, texts, strict=True)
+    )
+    return pa.array(texts, pa.large_string()), replaced
+
+
+def id_values(column: Any, where: str) -> list[int] | list[str]:
+    """An Arrow id column as Python values: ints as they are, anything else as text."""
+    pa = need("pyarrow")
+    if column.null_count:
+        raise InputError(f"{where} holds {column.null_count} nulls: every row needs an id")
+    if not pa.types.is_integer(column.type):
+        try:
+            column = column.cast(pa.large_string())
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            raise InputError(f"{where} holds {column.type}, which cannot be an id") from None
+    values: list[int] | list[str] = column.to_pylist()
+    return values
+
+
+def check_columns(wanted: Iterable[str | None], present: list[str], where: str) -> None:
+    """Say which columns there are when one is missing."""
+    for name in wanted:
+        if name is not None and name not in present:
+            there = ", ".join(map(repr, present)) or "none"
+            raise InputError(f"{where} has no column {name!r}; its columns are {there}")
+
+
+class Ids:
+    """Ids of all rows as they come; at the end int64 where all are such ints, else str."""
+
+    def __init__(self) -> None:
+        self._values: list[int | str] = []
+
+    def extend(self, values: Iterable[int | str]) -> None:
+        self._values.extend(values)
+
+    def array(self) -> Any:
+        """One NumPy array: int64, or object of str."""
+        if all(type(value) is int for value in self._values):
+            try:
+                return np.array(self._values, np.int64)
+            except OverflowError:
+                pass
+        ids = np.empty(len(self._values), object)
+        ids[:] = [str(value) for value in self._values]
+        return ids

@@ -1,0 +1,166 @@
+"""The command as a function: sources in, a folder out, all or nothing.
+
+    OUT/kept/...            rows that stay, a file for each input file, in its own format
+    OUT/kept.txt            text files that stay (with `copy` they lie in kept/, too)
+    OUT/clusters.parquet    id, row, cluster, kept, jaccard: every member of a cluster
+    OUT/pairs.parquet       a, b, a_row, b_row, jaccard: every verified pair
+    OUT/summary.json        counts, parameters, seconds
+
+Everything is written into a hidden folder beside OUT that takes its name at the very end, so a
+broken run leaves no output, and with `force` the former output until the new one is whole.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ann.dedup.columns import Ids
+from ann.dedup.pipeline import Batch, Clock, Progress, find, sketch
+from ann.dedup.result import Result, make_result
+from ann.dedup.settings import InputError, Settings, need
+from ann.dedup.sources import Source, open_sources
+
+SUMMARY = "summary.json"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run found, and what it met on the way."""
+
+    result: Result
+    ids: Any  # of each row: int64 or str
+    skipped: int  # rows or files that could not be used
+    binary: int  # files passed over
+    replaced: int  # documents with invalid UTF-8
+    output: Path | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The content of summary.json."""
+        notes = {name: getattr(self, name) for name in ("skipped", "binary", "replaced")}
+        return self.result.stats.as_dict() | notes
+
+
+def run(
+    inputs: Sequence[str],
+    settings: Settings,
+    *,
+    output: Path | None = None,
+    force: bool = False,
+    globs: Sequence[str] = (),
+    text: str = "text",
+    id: str | None = None,
+    skip_bad: bool = False,
+    copy: bool = False,
+    progress: Progress = lambda stage, done, total: None,
+) -> Outcome:
+    """Find the near-duplicates in files and write what stays to the folder `output`."""
+    if copy and output is None:
+        raise InputError("--copy needs an output folder")
+    clock, ids = Clock(), Ids()
+    target = output and Path(os.path.abspath(output))
+    with _folder(target, force) as folder:
+        sources = open_sources(
+            inputs,
+            globs=globs,
+            text=text,
+            id=id,
+            skip_bad=skip_bad,
+            copy=copy,
+            output=target,
+            spool=folder,
+        )
+        with clock("sketch"):
+            sketches = sketch(_read(sources, ids, progress), settings)
+        named = ids.array() if len(ids) else None
+        result = make_result(sketches, find(sketches, settings, named, clock, progress), settings, clock)
+        outcome = Outcome(
+            result,
+            np.arange(len(sketches)) if named is None else named,
+            skipped=sum(source.skipped for source in sources),
+            binary=sum(getattr(source, "binary", 0) for source in sources),
+            replaced=sum(source.replaced for source in sources),
+            output=output,
+        )
+        if folder is not None:
+            with clock("write"):
+                _write(sources, outcome, folder, progress)
+            summary = json.dumps(outcome.as_dict(), indent=2)
+            (folder / SUMMARY).write_text(summary + "\n", encoding="utf-8")
+    return outcome
+
+
+def _read(sources: Sequence[Source], ids: Ids, progress: Progress) -> Iterator[Batch]:
+    total = sum(source.size for source in sources)
+    before = 0
+    for source in sources:
+
+        def advance(told: int, before: int = before) -> None:
+            progress("sketch", before + told, total)
+
+        yield from source.batches(ids, advance)
+        before += source.size
+
+
+def _write(
+    sources: Sequence[Source], outcome: Outcome, folder: Path, progress: Progress
+) -> None:
+    row = 0
+    for number, source in enumerate(sources, 1):
+        source.write(outcome.result.kept[row : row + source.rows], folder / "kept")
+        row += source.rows
+        progress("write", number, len(sources))
+    pa, parquet = need("pyarrow"), need("pyarrow.parquet")
+    result = outcome.result
+    pairs = result.pairs
+    names = pa.array(outcome.ids)
+    parquet.write_table(
+        pa.table(
+            {
+                "a": names.take(pa.array(pairs.a)),
+                "b": names.take(pa.array(pairs.b)),
+                "a_row": pairs.a,
+                "b_row": pairs.b,
+                "jaccard": pairs.jaccard,
+            }
+        ),
+        folder / "pairs.parquet",
+    )
+    rows = result.clustered
+    representative = result.representative[rows]
+    parquet.write_table(
+        pa.table(
+            {
+                "id": names.take(pa.array(rows)),
+                "row": rows,
+                "cluster": names.take(pa.array(representative)),
+                "kept": result.kept[rows],
+                "jaccard": result.similarity[rows],
+            }
+        ),
+        folder / "clusters.parquet",
+    )
+
+
+@contextmanager
+def _folder(target: Path | None, force: bool) -> Iterator[Path | None]:
+    """A new folder that becomes `target` if all goes well, and vanishes if not."""
+    if target is None:
+        yield None
+        return
+    _check_target(target, force)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        with _write_errors(target):
+            partial.mkdir(parents=True)
+        yield partial
+        with _write_errors(target):
+            _replace(partial, target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
