@@ -36,15 +36,20 @@ if COVERAGE:
 
 AVX2 = ["-mavx2", "-mbmi", "-mbmi2", "-mpopcnt", "-mfma"]
 AVX512 = [*AVX2, *(f"-mavx512{part}" for part in ("f", "bw", "dq", "vl", "cd"))]
-LIBRARIES = {"baseline": []}  # instruction set -> its compiler flags; sources are csrc/*_<isa>.c
+LIBRARIES = {}  # instruction set -> its compiler flags; sources are csrc/*_<isa>.c
 if MACHINE in ("x86_64", "amd64"):
     LIBRARIES |= {"avx2": AVX2, "avx512": AVX512}
 elif MACHINE in ("aarch64", "arm64"):
     LIBRARIES |= {"neon": []}
+LIBRARIES |= {"baseline": []}  # last: the linker looks up what the others use of it
 
 EXTENSIONS = [
     "sketches._cpu",
     "sketches._arrow",
+    "sketches._objects",
+    "sketches._items",
+    "sketches._sets",
+    "sketches._probe",
     "sketches.hashing",
     "sketches.minhash",
     "ann.text",

@@ -1,1 +1,207 @@
-"""Stub."""
+"""The near-duplicate job's kernels behind Python arrays: see csrc/pairs.h for what each one does.
+
+Documents are rows 0..n-1; n is below 2^32. Everything here releases the GIL.
+"""
+
+import numpy as np
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+
+cdef extern from "murmur3.h" nogil:
+    void murmur3_x64_128(const uint8_t *key, size_t len, uint64_t seed, uint64_t *h1, uint64_t *h2)
+
+cdef extern from "pairs.h" nogil:
+    ctypedef struct pair_walk:
+        pass
+    int pair_walk_open(pair_walk *, const uint64_t *keys, const uint8_t *skip, size_t n,
+                       size_t bands)
+    void pair_walk_close(pair_walk *)
+    size_t pair_walk_next(pair_walk *, uint32_t *a, uint32_t *b, size_t room)
+    void c_band_keys "band_keys"(const uint32_t *signatures, size_t n, size_t k, size_t bands,
+                                 size_t rows, uint64_t *keys)
+    size_t sort_distinct(uint64_t *x, size_t n, uint64_t *spare)
+    double jaccard_sorted(const uint64_t *a, size_t n, const uint64_t *b, size_t m,
+                          double threshold)
+
+BLOCK = 1 << 20  # pairs a block of CandidatePairs: 8 MB
+
+
+def band_keys(const uint32_t[:, ::1] signatures not None, Py_ssize_t bands, Py_ssize_t rows):
+    """The keys of every signature's bands: uint64[n, bands]."""
+    cdef Py_ssize_t n = signatures.shape[0], k = signatures.shape[1]
+    if bands < 1 or rows < 1 or bands * rows > k:
+        raise ValueError(f"{bands} bands of {rows} rows do not fit {k} slots")
+    keys = np.empty((n, bands), np.uint64)
+    cdef uint64_t[:, ::1] out = keys
+    if n:
+        with nogil:
+            c_band_keys(&signatures[0, 0], n, k, bands, rows, &out[0, 0])
+    return keys
+
+
+cdef class CandidatePairs:
+    """The pairs of documents that share a band key, each once, in blocks ``(a, b)`` with a < b.
+
+    Parameters
+    ----------
+    keys : uint64[n, bands]
+        From `band_keys`. Not copied: leave it alone while iterating.
+    skip : bool[n], optional
+        Documents to leave out: empty ones, whose signatures are all alike.
+    """
+    cdef pair_walk walk
+    cdef const uint64_t[:, ::1] keys
+    cdef const uint8_t[::1] skip
+
+    def __cinit__(self, const uint64_t[:, ::1] keys not None, skip=None):
+        cdef Py_ssize_t n = keys.shape[0]
+        cdef const uint8_t *skipped = NULL
+        if n >= 2**32:
+            raise ValueError(f"{n} documents; fewer than 2**32 are numbered in 32 bits")
+        self.keys = keys
+        if skip is not None:
+            self.skip = np.ascontiguousarray(skip, np.bool_).view(np.uint8)
+            if self.skip.shape[0] != n:
+                raise ValueError(f"skip has {self.skip.shape[0]} entries, keys {n} rows")
+            skipped = &self.skip[0] if n else NULL
+        if pair_walk_open(&self.walk, &keys[0, 0] if n else NULL, skipped, n, keys.shape[1]):
+            raise MemoryError
+
+    def __dealloc__(self):
+        pair_walk_close(&self.walk)
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        cdef size_t room = BLOCK, found
+        a, b = np.empty(room, np.uint32), np.empty(room, np.uint32)
+        cdef uint32_t[::1] pa = a, pb = b
+        with nogil:
+            found = pair_walk_next(&self.walk, &pa[0], &pb[0], room)
+        if not found:
+            raise StopIteration
+        return a[:found], b[:found]
+
+
+def candidate_pairs(keys, skip=None):
+    """All of `CandidatePairs` at once, ordered by (a, b): two uint32 arrays."""
+    blocks = [(np.zeros(0, np.uint32),) * 2, *CandidatePairs(keys, skip)]
+    a, b = (np.concatenate(side) for side in zip(*blocks))
+    order = np.argsort(a.astype(np.uint64) << np.uint64(32) | b)
+    return a[order], b[order]
+
+
+cdef int check_offsets(const int64_t[::1] offsets, size_t total) except -1:
+    cdef Py_ssize_t i, n = offsets.shape[0] - 1
+    if n < 0 or offsets[0] < 0 or <size_t>offsets[n] > total:
+        raise ValueError("offsets must start at 0 or later and end within the shingles")
+    for i in range(n):
+        if offsets[i] > offsets[i + 1]:
+            raise ValueError(f"offsets fall at row {i}")
+    return 0
+
+
+def text_keys(const int64_t[::1] offsets not None, const uint64_t[::1] shingles not None):
+    """A 128-bit hash of every document's shingles in their order: uint64[n, 2].
+
+    Equal keys mean equal texts as far as shingling sees them (and a collision in 2^-128).
+    """
+    check_offsets(offsets, shingles.shape[0])
+    cdef Py_ssize_t i, n = offsets.shape[0] - 1
+    keys = np.empty((n, 2), np.uint64)
+    cdef uint64_t[:, ::1] out = keys
+    cdef const uint64_t *x = &shingles[0] if shingles.shape[0] else NULL
+    with nogil:
+        for i in range(n):
+            murmur3_x64_128(<const uint8_t *>(x + offsets[i]), 8 * (offsets[i + 1] - offsets[i]),
+                            0, &out[i, 0], &out[i, 1])
+    return keys
+
+
+def distinct_sets(const int64_t[::1] offsets not None, uint64_t[::1] shingles not None,
+                  which=None):
+    """Sort the shingles of the documents `which` (bool[n]; all by default) and drop repeats.
+
+    In place; returns ``(starts, counts)``, int64[n] each. The counts of other documents are 0.
+    """
+    check_offsets(offsets, shingles.shape[0])
+    cdef Py_ssize_t i, n = offsets.shape[0] - 1, most = 0
+    cdef const uint8_t[::1] wanted
+    wanted = np.ascontiguousarray(np.ones(n, bool) if which is None else which, bool).view(np.uint8)
+    if wanted.shape[0] != n:
+        raise ValueError(f"which has {wanted.shape[0]} entries for {n} documents")
+    counts = np.zeros(n, np.int64)
+    cdef int64_t[::1] out = counts
+    for i in range(n):
+        if wanted[i]:
+            most = max(most, offsets[i + 1] - offsets[i])
+    cdef uint64_t *spare = <uint64_t *>malloc(most * sizeof(uint64_t) + 1)
+    if not spare:
+        raise MemoryError
+    with nogil:
+        for i in range(n):
+            if wanted[i] and offsets[i] < offsets[i + 1]:
+                out[i] = sort_distinct(&shingles[offsets[i]], offsets[i + 1] - offsets[i], spare)
+    free(spare)
+    return np.asarray(offsets[:n]), counts
+
+
+def jaccard(const uint32_t[::1] a not None, const uint32_t[::1] b not None,
+            const int64_t[::1] starts not None, const int64_t[::1] counts not None,
+            const uint64_t[::1] shingles not None, double threshold=0.0):
+    """The exact Jaccard similarity of pairs of distinct sets: float64[m].
+
+    A pair that is certain to stay below `threshold` may be given as 0.
+    """
+    cdef Py_ssize_t i, m = a.shape[0], n = starts.shape[0]
+    cdef const uint64_t *x = &shingles[0] if shingles.shape[0] else NULL
+    if b.shape[0] != m or counts.shape[0] != n:
+        raise ValueError("a and b, starts and counts must be of one length each")
+    for i in range(n):
+        if starts[i] < 0 or counts[i] < 0 or starts[i] + counts[i] > shingles.shape[0]:
+            raise ValueError(f"the set of document {i} lies outside the shingles")
+    for i in range(m):
+        if a[i] >= n or b[i] >= n:
+            raise ValueError(f"pair {i} names a document that is not there: {a[i]}, {b[i]}")
+    result = np.empty(m, np.float64)
+    cdef double[::1] out = result
+    with nogil:
+        for i in range(m):
+            out[i] = jaccard_sorted(x + starts[a[i]], counts[a[i]], x + starts[b[i]], counts[b[i]],
+                                    threshold)
+    return result
+
+
+def link_representative(order, a, b):
+    """Whom each document is represented by: int64[n], itself where it is kept.
+
+    Documents are taken in `order` (a permutation of 0..n-1, the most worth keeping first). One that
+    nobody represents yet is kept, and represents those of its partners in the pairs (a, b) that
+    nobody represents yet. So every removed document is a partner of the one kept in its place: a
+    chain of resemblances removes nothing.
+    """
+    cdef const int64_t[::1] first = np.ascontiguousarray(order, np.int64)
+    cdef Py_ssize_t n = first.shape[0], i, j, doc
+    ends = np.concatenate([a, b]).astype(np.int64)
+    if ends.size and (ends.min() < 0 or ends.max() >= n):
+        raise ValueError(f"a pair names a document beyond the {n} there are")
+    if not np.array_equal(np.sort(order), np.arange(n)):
+        raise ValueError("order must hold every document once")
+    by_doc = np.argsort(ends, kind="stable")
+    partners = np.concatenate([b, a]).astype(np.int64)[by_doc]
+    cdef const int64_t[::1] partner = partners
+    cdef const int64_t[::1] start = np.searchsorted(ends[by_doc], np.arange(n + 1))
+    representative = np.full(n, -1, np.int64)
+    cdef int64_t[::1] out = representative
+    with nogil:
+        for i in range(n):
+            doc = first[i]
+            if out[doc] >= 0:
+                continue
+            out[doc] = doc
+            for j in range(start[doc], start[doc + 1]):
+                if out[partner[j]] < 0:
+                    out[partner[j]] = doc
+    return representative

@@ -1,1 +1,478 @@
-"""Stub."""
+"""MinHash: the resemblance of sets from a few hundred bytes each.
+
+A signature has `num_perm` 32-bit slots. The share of slots in which two signatures agree estimates
+the Jaccard similarity of their sets. Two families:
+
+``"fss32"`` (the default)
+    Fast Similarity Sketching (Dahlgaard, Knudsen, Thorup, arXiv 1704.04370) of the items'
+    MurmurHash3 hashes; csrc/minhash.h defines it to the bit, as version 1. The error is that of
+    independent samples at most, and about half of it (in variance) for sets of up to `num_perm`
+    items.
+``"affine32"``
+    The signatures of ``datasketch`` 2.x: fmix32 of the first 4 bytes of SHA-1, then one odd affine
+    map a slot (Broder 1997). For those who hold stored signatures.
+"""
+
+import hashlib
+import struct
+
+import numpy as np
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdlib cimport free
+from libc.string cimport memcpy
+
+from sketches._cpu cimport level
+from sketches._items cimport check_seed, for_each_hash, for_each_set, hash_one
+
+from sketches._frame import FormatError, pack, unpack
+from sketches._jaccard import interval, samples_for
+
+EMPTY = 0xFFFFFFFF  # every slot of the empty set
+ALGORITHM = "tractable.minhash.fss32.v1"  # what a stored signature of the default family is
+NUM_PERM_MAX = 1 << 16
+cdef list FAMILIES = ["fss32", "affine32"]  # an image stores the position
+HEADER = struct.Struct("<IIQ")  # of an image: family, num_perm, seed
+cdef dict DEFAULT_SEED = {"fss32": 9001, "affine32": 1}
+cdef dict _lanes = {}  # (family, num_perm, seed of affine32) -> Lanes
+
+
+cdef class Lanes:
+    """The multipliers and offsets of a family's affine maps; shared, never changed."""
+
+    def __init__(self, family, Py_ssize_t num_perm, seed):
+        cdef Py_ssize_t k
+        if family == "affine32":  # exactly how datasketch draws them
+            random = np.random.RandomState(seed)
+            a = random.randint(0, 1 << 31, num_perm, np.uint32) * np.uint32(2) + np.uint32(1)
+            self.a, self.b = a, random.randint(0, 1 << 32, num_perm, np.uint32)
+        else:
+            self.a, self.b = np.empty(num_perm, np.uint32), np.empty(num_perm, np.uint32)
+            for k in range(num_perm):
+                minhash_lane(k, &self.a[k], &self.b[k])
+        self.params.k = num_perm
+        self.params.a = &self.a[0]
+        self.params.b = &self.b[0]
+
+
+cdef Lanes lanes_for(family, num_perm, seed=0):
+    if isinstance(num_perm, bool) or not isinstance(num_perm, (int, np.integer)):
+        raise TypeError(f"num_perm must be an integer, not {type(num_perm).__name__}")
+    if not 1 <= num_perm <= NUM_PERM_MAX:
+        raise ValueError(f"num_perm must be 1 .. {NUM_PERM_MAX}, not {num_perm}")
+    key = family, int(num_perm), seed if family == "affine32" else 0
+    found = _lanes.get(key)
+    return found if found is not None else _lanes.setdefault(key, Lanes(*key))
+
+
+cdef struct one_sketch:
+    const minhash_kernels *kernels
+    const minhash_params *params
+    uint32_t *slots
+
+
+cdef int take_hashes(void *ctx, const uint64_t *h1, const uint64_t *h2, size_t n) noexcept nogil:
+    cdef one_sketch *s = <one_sketch *>ctx
+    s.kernels.update(s.params, s.slots, h1, n)
+    return 0
+
+
+cdef struct many_sketches:
+    const minhash_kernels *kernels
+    const minhash_params *params
+    signature_rows rows
+    uint32_t *row  # of the set under way, or NULL
+
+
+cdef int take_set(void *ctx, const uint64_t *h1, size_t n, bint last) noexcept nogil:
+    cdef many_sketches *s = <many_sketches *>ctx
+    if s.row == NULL:
+        s.row = signature_rows_add(&s.rows)
+        if s.row == NULL:
+            return -1
+    s.kernels.update(s.params, s.row, h1, n)
+    if last:
+        s.row = NULL
+    return 0
+
+
+cdef class MinHash:
+    """A mergeable sketch of a set that keeps Jaccard similarity.
+
+    Parameters
+    ----------
+    num_perm : int, default 128
+        Slots K, 1 .. 65536. The standard error of `jaccard` is at most
+        ``sqrt(J (1 - J) / K)``: 0.044 at K = 128 and J = 0.5.
+    seed : int, optional
+        0 .. 2**64 - 1; 9001 by default, 1 for ``affine32`` (0 .. 2**32 - 1 there), as in
+        ``datasketch``. Sketches of different seeds do not compare.
+    family : {"fss32", "affine32"}
+        See the module. ``affine32`` takes items of str and bytes only.
+
+    Notes
+    -----
+    The signature is a function of the set: neither order nor repetition nor the split into updates
+    changes it, and the signature of a union is the slot-wise minimum. With K slots and any two
+    non-empty sets, ``E[jaccard] = J`` and ``Var[jaccard] <= J (1 - J) / K`` (up to the chance that
+    two hashes of 64 bits, or two ranks of 30 bits, are equal).
+
+    References
+    ----------
+    Dahlgaard, Knudsen, Thorup, "Fast Similarity Sketching", FOCS 2017, arXiv 1704.04370.
+    Broder, "On the resemblance and containment of documents", 1997.
+
+    Examples
+    --------
+    >>> from sketches import MinHash
+    >>> a, b = MinHash(), MinHash()
+    >>> _ = a.update(range(1000)), b.update(range(500, 1500))
+    >>> round(a.jaccard(b), 2)  # 1/3 in truth
+    0.36
+    """
+
+    def __init__(self, num_perm=128, seed=None, family="fss32"):
+        if family not in FAMILIES:
+            raise ValueError(f"family must be one of {FAMILIES}, not {family!r}")
+        self.family = family
+        self.seed = check_seed(DEFAULT_SEED[family] if seed is None else seed)
+        if family == "affine32" and self.seed >= 2**32:
+            raise ValueError(f"seeds of affine32 are below 2**32, not {seed}")
+        self.lanes = lanes_for(family, num_perm, self.seed)
+        self.num_perm = self.lanes.params.k
+        self.slots = np.full(self.num_perm, EMPTY, np.uint32)
+
+    @classmethod
+    def for_error(cls, error, confidence=0.95, **options):
+        """The smallest sketch with ``P(|jaccard - J| <= error) >= confidence`` for every J.
+
+        K = ln(2 / (1 - confidence)) / (2 error^2), rounded up (Hoeffding 1963).
+
+        Raises
+        ------
+        ValueError
+            If error or confidence lie outside (0, 1), or K beyond 65536.
+        """
+        return cls(samples_for(error, confidence), **options)
+
+    @staticmethod
+    def from_sets(sets, num_perm=128, seed=9001):
+        """One MinHash per set; see `minhash_matrix`, which this cuts into rows."""
+        result = []
+        for row in minhash_matrix(sets, num_perm=num_perm, seed=seed):
+            sketch = MinHash(num_perm, seed)
+            sketch._set(row)
+            result.append(sketch)
+        return result
+
+    def update(self, items):
+        """Take items into the set: a scalar or any batch that `sketches.hash64` accepts.
+
+        Returns
+        -------
+        int
+            How many nulls were passed over.
+
+        Raises
+        ------
+        TypeError, OverflowError, ValueError
+            As `sketches.hash64`; items before the bad one may have been taken.
+        """
+        cdef one_sketch state
+        cdef uint32_t[::1] slots
+        cdef uint64_t h1, h2
+        if self.family == "affine32":
+            return self._update_affine(items)
+        state.kernels = minhash_kernels_for(level())
+        state.params = &self.lanes.params
+        if hash_one(items, self.seed, &h1, &h2):
+            with self.lock:
+                state.kernels.update(state.params, &self.slots[0], &h1, 1)
+            return 0
+        slots = np.full(self.num_perm, EMPTY, np.uint32)  # foreign code must not run in the lock
+        state.slots = &slots[0]
+        nulls = for_each_hash(items, self.seed, False, take_hashes, &state)
+        self._merge(slots)
+        return nulls
+
+    def update_hashes(self, hashes):
+        """Take items by their hashes: uint64, uniform over 64 bits (for ``affine32`` uint32, what
+        ``datasketch`` calls the hashfunc's value)."""
+        cdef uint32_t[::1] slots = np.full(self.num_perm, EMPTY, np.uint32)
+        cdef const minhash_kernels *kernels = minhash_kernels_for(level())
+        cdef const uint64_t[::1] x
+        if self.family == "affine32":
+            self._take_affine(check_hashes(hashes, np.uint32))
+            return
+        x = check_hashes(hashes, np.uint64)
+        if not x.shape[0]:
+            return
+        with nogil:
+            kernels.update(&self.lanes.params, &slots[0], &x[0], x.shape[0])
+        self._merge(slots)
+
+    def _update_affine(self, items):
+        if isinstance(items, (str, bytes)):
+            items = [items]
+        nulls, hashes = 0, []
+        for i, item in enumerate(items):
+            if item is None:
+                nulls += 1
+                continue
+            if isinstance(item, str):
+                item = item.encode()
+            if not isinstance(item, bytes):
+                raise TypeError(
+                    f"affine32 hashes str and bytes; item {i} is {type(item).__name__}"
+                )
+            hashes.append(int.from_bytes(hashlib.sha1(item).digest()[:4], "little"))
+        self._take_affine(np.array(hashes, np.uint32))
+        return nulls
+
+    cdef _take_affine(self, hashes):
+        cdef uint32_t[::1] x = fmix32(hashes)
+        cdef uint32_t[::1] slots = np.full(self.num_perm, EMPTY, np.uint32)
+        cdef const minhash_kernels *kernels = minhash_kernels_for(level())
+        if not x.shape[0]:
+            return
+        with nogil:
+            kernels.affine(&slots[0], self.lanes.params.a, self.lanes.params.b,
+                           self.lanes.params.k, &x[0], x.shape[0])
+        self._merge(slots)
+
+    cdef _merge(self, const uint32_t[::1] other):
+        with self.lock:
+            minhash_kernels_for(level()).merge(&self.slots[0], &other[0], self.lanes.params.k)
+
+    cdef uint32_t[::1] _snapshot(self):
+        """The slots at one moment."""
+        with self.lock:
+            return np.array(self.slots)
+
+    def _set(self, signature):
+        self.slots = np.array(signature, np.uint32)
+
+    cdef _check_same(self, other):
+        if not isinstance(other, MinHash):
+            raise TypeError(f"expected a MinHash, not {type(other).__name__}")
+        for name in ("family", "num_perm", "seed"):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if mine != theirs:
+                raise ValueError(f"{name} differs: {mine!r} here, {theirs!r} there")
+
+    def merge(self, other):
+        """Make this the sketch of the union. Raises ValueError for another family, num_perm or
+        seed."""
+        self._check_same(other)
+        self._merge((<MinHash>other)._snapshot())
+
+    def __ior__(self, other):
+        if not isinstance(other, MinHash):
+            return NotImplemented
+        self.merge(other)
+        return self
+
+    def __or__(self, other):
+        if not isinstance(self, MinHash) or not isinstance(other, MinHash):
+            return NotImplemented
+        union = self.copy()
+        union.merge(other)
+        return union
+
+    def jaccard(self, other):
+        """The estimated Jaccard similarity, the share of equal slots.
+
+        An empty set resembles nothing, not even another empty one: 0.
+        """
+        self._check_same(other)
+        cdef const uint32_t[::1] p = self._snapshot(), q = (<MinHash>other)._snapshot()
+        if all_empty(p) or all_empty(q):
+            return 0.0
+        return minhash_kernels_for(level()).equal(&p[0], &q[0], p.shape[0]) / <double>p.shape[0]
+
+    def bounds(self, other, confidence=0.95):
+        """An interval that holds the true Jaccard similarity.
+
+        Returns
+        -------
+        (float, float)
+            Clopper-Pearson: ``P(low <= J <= high) >= confidence`` for independent slots; those of
+            fss32 vary less.
+        """
+        return interval(self.jaccard(other), self.num_perm, confidence)
+
+    @property
+    def error(self):
+        """The largest standard error of `jaccard`, at J = 1/2: ``1 / (2 sqrt(num_perm))``."""
+        return 0.5 / self.num_perm ** 0.5
+
+    @property
+    def signature(self):
+        """A copy of the slots: uint32[num_perm]."""
+        return np.asarray(self._snapshot())
+
+    @property
+    def is_empty(self):
+        """Whether nothing has been taken yet."""
+        return all_empty(self._snapshot())
+
+    @property
+    def nbytes(self):
+        """Bytes of state."""
+        return 4 * self.num_perm
+
+    def compact(self, bits=8):
+        """The `BBitMinHash` with 8 or 16 bits a slot: smaller, comparable, no longer mergeable."""
+        from sketches.bbit import BBitMinHash
+
+        return BBitMinHash.of(self, bits)
+
+    def clear(self):
+        """Back to the empty set."""
+        with self.lock:
+            self.slots[:] = EMPTY
+
+    def copy(self):
+        """An independent sketch of the same set."""
+        twin = MinHash(self.num_perm, self.seed, self.family)
+        twin._set(self._snapshot())
+        return twin
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo):
+        return self.copy()
+
+    def to_bytes(self):
+        """An image (docs/design/formats.md, kind ``MINH``)."""
+        header = HEADER.pack(FAMILIES.index(self.family), self.num_perm, self.seed)
+        return pack(b"MINH", 1, header, np.asarray(self._snapshot()).astype("<u4").tobytes())
+
+    @staticmethod
+    def from_bytes(image):
+        """The sketch an image holds. Raises `FormatError` for a bad one."""
+        (family, num_perm, seed), payload = unpack(b"MINH", 1, HEADER.format, image)
+        if family >= len(FAMILIES) or not 1 <= num_perm <= NUM_PERM_MAX:
+            raise FormatError(f"MINH image with family {family} and num_perm {num_perm}")
+        if len(payload) != 4 * num_perm or (FAMILIES[family] == "affine32" and seed >= 2**32):
+            raise FormatError(f"MINH image with {len(payload)} bytes of slots and seed {seed}")
+        sketch = MinHash(num_perm, seed, FAMILIES[family])
+        sketch._set(np.frombuffer(payload, "<u4"))
+        return sketch
+
+    def __reduce__(self):
+        return MinHash.from_bytes, (self.to_bytes(),)
+
+    def __eq__(self, other):
+        if not isinstance(other, MinHash):
+            return NotImplemented
+        return (
+            (self.family, self.num_perm, self.seed)
+            == (other.family, other.num_perm, other.seed)
+            and np.array_equal(self.signature, other.signature)
+        )
+
+    __hash__ = None
+
+    def __repr__(self):
+        filled = "empty" if self.is_empty else "filled"
+        return (
+            f"MinHash(num_perm={self.num_perm}, seed={self.seed}, family={self.family!r}) <{filled}>"
+        )
+
+
+cdef bint all_empty(const uint32_t[::1] slots):
+    cdef Py_ssize_t i
+    for i in range(slots.shape[0]):
+        if slots[i] != 0xFFFFFFFF:
+            return False
+    return True
+
+
+cdef check_hashes(hashes, dtype):
+    array = np.asarray(hashes)
+    if array.dtype != dtype or array.ndim != 1:
+        raise TypeError(
+            f"hashes must be a one-dimensional {np.dtype(dtype)} array,"
+            f" not {array.ndim}-dimensional {array.dtype}"
+        )
+    return np.ascontiguousarray(array)
+
+
+cdef fmix32(hashes):
+    h = np.array(hashes, np.uint32)
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, 1)):
+        h ^= h >> np.uint32(shift)
+        h *= np.uint32(factor)
+    return h
+
+
+def minhash_matrix(sets, offsets=None, *, num_perm=128, seed=9001):
+    """The fss32 signatures of many sets at once.
+
+    Parameters
+    ----------
+    sets
+        A list of sets (or lists, arrays, ...) of items, or an Arrow list column. With `offsets`:
+        uint64[m], the hashes of all sets on end, taken as they are.
+    offsets : int64[n + 1], optional
+        Set i is ``sets[offsets[i]:offsets[i + 1]]``.
+    num_perm, seed
+        As in `MinHash`.
+
+    Returns
+    -------
+    uint32[n, num_perm]
+        The row of an empty (or null) set holds `EMPTY` throughout.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For items that `sketches.hash64` refuses, and offsets that fall or leave the hashes.
+    """
+    cdef Lanes lanes = lanes_for("fss32", num_perm)
+    cdef many_sketches state
+    state.kernels = minhash_kernels_for(level())
+    state.params = &lanes.params
+    state.rows = signature_rows(k=lanes.params.k)
+    state.row = NULL
+    try:
+        if offsets is None:
+            for_each_set(sets, check_seed(seed), take_set, &state)
+        else:
+            walk_hashes(sets, offsets, &state)
+        return rows_to_array(&state.rows)
+    finally:
+        free(state.rows.slots)
+
+
+cdef int walk_hashes(values, offsets, many_sketches *state) except -1:
+    """The sets of a CSR matrix whose values are hashes already."""
+    cdef const uint64_t[::1] x = check_hashes(values, np.uint64)
+    given = np.asarray(offsets)
+    if given.dtype.kind not in "iu" or given.ndim != 1:
+        raise TypeError("offsets must be a one-dimensional integer array")
+    cdef const int64_t[::1] at = np.ascontiguousarray(given, np.int64)
+    cdef Py_ssize_t i, n = at.shape[0] - 1
+    cdef const uint64_t *start = &x[0] if x.shape[0] else NULL
+    if n < 0 or at[0] < 0 or at[n] > x.shape[0] or np.any(np.diff(at) < 0):
+        raise ValueError(f"offsets must rise within 0 .. {x.shape[0]}, the number of hashes")
+    cdef int failed = 0
+    with nogil:
+        for i in range(n):
+            failed = take_set(state, start + at[i], at[i + 1] - at[i], True)
+            if failed:
+                break
+    if failed:
+        raise MemoryError
+    return 0
+
+
+cdef rows_to_array(const signature_rows *rows):
+    """A copy, as uint32[n, k]."""
+    matrix = np.empty((rows.n, rows.k), np.uint32)
+    cdef uint32_t[:, ::1] out = matrix
+    if rows.n:
+        with nogil:
+            memcpy(&out[0, 0], rows.slots, rows.n * rows.k * sizeof(uint32_t))
+    return matrix

@@ -1,0 +1,34 @@
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+BLOCK: int
+
+def band_keys(
+    signatures: NDArray[np.uint32], bands: int, rows: int
+) -> NDArray[np.uint64]: ...
+
+class CandidatePairs:
+    def __new__(cls, keys: NDArray[np.uint64], skip: ArrayLike | None = None) -> CandidatePairs: ...
+    def __iter__(self) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint32]]]: ...
+    def __next__(self) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]: ...
+
+def candidate_pairs(
+    keys: NDArray[np.uint64], skip: ArrayLike | None = None
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]: ...
+def text_keys(
+    offsets: NDArray[np.int64], shingles: NDArray[np.uint64]
+) -> NDArray[np.uint64]: ...
+def distinct_sets(
+    offsets: NDArray[np.int64], shingles: NDArray[np.uint64], which: ArrayLike | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
+def jaccard(
+    a: NDArray[np.uint32],
+    b: NDArray[np.uint32],
+    starts: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    shingles: NDArray[np.uint64],
+    threshold: float = 0.0,
+) -> NDArray[np.float64]: ...
+def link_representative(order: ArrayLike, a: ArrayLike, b: ArrayLike) -> NDArray[np.int64]: ...

@@ -1,0 +1,11 @@
+#include <stdint.h>
+
+#define MINHASH_TABLE minhash_kernels_baseline
+#define LANES 1 /* the reference the other levels are tested against: no vectors at all */
+typedef uint32_t vec;
+#define V_LOAD(p) (*(p))
+#define V_STORE(p, v) (*(p) = (v))
+#define V_SET1(x) (x)
+#define V_MULADD(a, x, b) ((a) * (x) + (b))
+#define V_MIN(p, q) ((q) < (p) ? (q) : (p))
+#include "minhash_inl.h"

@@ -1,0 +1,11 @@
+#include <arm_neon.h>
+
+#define MINHASH_TABLE minhash_kernels_neon
+#define LANES 4
+typedef uint32x4_t vec;
+#define V_LOAD(p) vld1q_u32(p)
+#define V_STORE(p, v) vst1q_u32(p, v)
+#define V_SET1(x) vdupq_n_u32(x)
+#define V_MULADD(a, x, b) vmlaq_u32(b, a, x)
+#define V_MIN(p, q) vminq_u32(p, q)
+#include "minhash_inl.h"

@@ -1,0 +1,13 @@
+"""Batches of sets as hashes, with the ends of the sets; what _items.pxd says of sinks holds here."""
+
+from libc.stdint cimport uint64_t
+
+# The next n hashes of the present set; last: the set ends with them (n may be 0).
+ctypedef int (*set_sink)(void *ctx, const uint64_t *h1, size_t n, bint last) noexcept nogil
+
+# Sets walked. A null set is an empty one; nulls inside a set are skipped.
+cdef Py_ssize_t for_each_set(object sets, uint64_t seed, set_sink sink, void *ctx) except -1
+# Sets values[offsets[i]:offsets[i + 1]].
+cdef Py_ssize_t for_each_csr(object values, object offsets, uint64_t seed, set_sink sink,
+                             void *ctx) except -1
+

@@ -1,0 +1,213 @@
+"""Batches of sets: an Arrow column of lists, Python collections, or values cut by offsets.
+
+The values of a column of lists are hashed as one long column, across the ends of the sets, and the
+stream of hashes is cut where a set ends; so short sets fill the kernels as well as long ones do.
+"""
+
+from libc.stdint cimport int64_t, uint8_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
+
+import numpy as np
+
+from sketches._arrow cimport (
+    COLUMN_LIST32, COLUMN_LIST64, COLUMN_OK, COLUMN_STOPPED, COLUMN_STRUCT, ArrowChunks, column,
+    column_block, column_block_free, column_fit, column_leaf, column_prepare, column_walk, is_arrow,
+)
+from sketches._items cimport (
+    check_hashable, check_status, compact, hash_objects, new_block, walk,
+)
+from sketches._objects cimport ANYTHING, Objects, gathering
+
+
+# Cuts a stream of hashes at the ends of its sets.
+cdef struct set_cutter:
+    set_sink sink
+    void *ctx
+    const int64_t *offsets   # rows + 1 of them, rising
+    const uint8_t *validity  # of the sets, from bit `bit` on; NULL: all valid
+    int64_t bit
+    int64_t rows, row, position
+
+
+cdef int cut_block(void *ctx, column_block *b, const uint8_t *valid, size_t n) noexcept nogil:
+    cdef set_cutter *k = <set_cutter *>ctx
+    cdef int64_t i = 0, end, bit
+    cdef size_t m
+    cdef bint last
+    if k.row < k.rows:
+        i = min(<int64_t>n, max(0, k.offsets[k.row] - k.position))
+    while k.row < k.rows:
+        last = k.offsets[k.row + 1] - k.position <= <int64_t>n
+        end = k.offsets[k.row + 1] - k.position if last else <int64_t>n
+        m = end - i
+        bit = k.bit + k.row
+        if k.validity != NULL and not k.validity[bit >> 3] >> (bit & 7) & 1:
+            m = 0  # a null set may have values in its slot
+        elif valid != NULL:
+            m = compact(b.h1 + i, valid + i, m)
+        if (m or last) and k.sink(k.ctx, b.h1 + i, m, last):
+            return 1
+        if not last:
+            break
+        k.row += 1
+        i = end
+    k.position += n
+    return 0
+
+
+cdef Py_ssize_t for_each_csr(object values, object offsets, uint64_t seed, set_sink sink,
+                             void *ctx) except -1:
+    cdef const int64_t[::1] ends = np.ascontiguousarray(offsets, dtype=np.int64)
+    cdef Py_ssize_t i, rows = ends.shape[0] - 1
+    cdef set_cutter k
+    cdef column_block *b
+    if rows < 0 or ends[0] < 0 or (np.diff(ends) < 0).any():
+        raise ValueError("offsets must hold one number more than there are sets, rising from 0 up")
+    k = set_cutter(sink, ctx, &ends[0], NULL, 0, rows, 0, 0)
+    b = new_block(seed, False)
+    try:
+        walk(values, b, cut_block, &k)
+        if k.position < ends[rows]:
+            raise ValueError(f"offsets end at {ends[rows]}, but there are {k.position} values")
+        check_status(COLUMN_STOPPED if cut_block(&k, b, NULL, 0) else COLUMN_OK, b, 0)
+        return rows
+    finally:
+        column_block_free(b)
+
+
+cdef Py_ssize_t for_each_set(object sets, uint64_t seed, set_sink sink, void *ctx) except -1:
+    cdef column_block *b = new_block(seed, False)
+    try:
+        if is_arrow(sets):
+            return arrow_sets(ArrowChunks(sets), b, sink, ctx)
+        if isinstance(sets, (str, bytes)) or not hasattr(sets, "__iter__"):
+            raise TypeError(f"a collection of sets wanted, not {type(sets).__qualname__}")
+        return object_sets(sets, b, sink, ctx)
+    finally:
+        column_block_free(b)
+
+
+cdef Py_ssize_t arrow_sets(ArrowChunks chunks, column_block *b, set_sink sink,
+                           void *ctx) except -1:
+    cdef column *c
+    cdef const column *lists
+    cdef Py_ssize_t position = 0
+    if column_leaf(chunks.root).kind < COLUMN_LIST32:
+        raise TypeError("sets wanted: an Arrow column of lists")
+    check_hashable(column_leaf(chunks.root).children)
+    while True:
+        c = chunks.next()
+        if c == NULL:
+            return position
+        if c.kind == COLUMN_STRUCT and c.validity != NULL:
+            raise ValueError("lists inside a struct with nulls: take the struct's field instead")
+        lists = column_leaf(c)
+        position += chunk_sets(lists, c.length, c.offset if lists != c else 0, b, sink, ctx)
+
+
+cdef Py_ssize_t chunk_sets(const column *lists, int64_t rows, int64_t start, column_block *b,
+                           set_sink sink, void *ctx) except -1:
+    """The sets of one chunk: rows start .. start + rows - 1 of a list column."""
+    cdef set_cutter k
+    cdef column values = lists.children[0]
+    cdef int64_t *offsets
+    cdef int status = COLUMN_OK
+    offsets = list_offsets(lists, rows, lists.offset + start)
+    try:
+        k = set_cutter(sink, ctx, offsets, lists.validity, lists.offset + start, rows, 0, offsets[0])
+        values.offset += offsets[0]
+        values.length = offsets[rows] - offsets[0]
+        with nogil:
+            status = column_fit(b, &values)
+            if not status:
+                status = column_prepare(&values, b)
+            if not status:
+                status = column_walk(&values, b, cut_block, &k)
+            if not status and cut_block(&k, b, NULL, 0):
+                status = COLUMN_STOPPED
+        check_status(status, b, offsets[0])
+        return rows
+    finally:
+        free(offsets)
+        free(values.dictionary_h1)
+
+
+cdef int64_t *list_offsets(const column *lists, int64_t rows, int64_t first) except NULL:
+    """The offsets of a list column, checked, as int64."""
+    cdef int64_t i, low = 0
+    cdef int narrow
+    cdef bint bad = False
+    cdef int64_t *out = <int64_t *>malloc((rows + 1) * sizeof(int64_t))
+    if out == NULL:
+        raise MemoryError()
+    out[0] = 0
+    for i in range(rows + 1 if rows else 0):
+        if lists.kind == COLUMN_LIST32:
+            memcpy(&narrow, lists.offsets + 4 * (first + i), 4)
+            out[i] = narrow
+        elif lists.kind == COLUMN_LIST64:
+            memcpy(&out[i], lists.offsets + 8 * (first + i), 8)
+        else:
+            out[i] = (first + i) * lists.width
+        bad |= out[i] < low
+        low = out[i]
+    if bad or low > lists.children[0].length:
+        free(out)
+        raise ValueError("the offsets of an Arrow list array are negative, fall, or pass its values")
+    return out
+
+
+cdef Py_ssize_t object_sets(object sets, column_block *b, set_sink sink, void *ctx) except -1:
+    cdef Objects rows = Objects(sets)
+    cdef Py_ssize_t row = 0
+    while True:
+        block = rows.next()
+        if not block:
+            return row
+        for items in block:
+            try:
+                one_set(items, b, sink, ctx)
+            except (TypeError, ValueError, OverflowError) as error:
+                raise type(error)(f"set {row}: {error}") from error
+            row += 1
+
+
+cdef int one_set(object items, column_block *b, set_sink sink, void *ctx) except -1:
+    cdef gathering g = gathering(ANYTHING, 0, 0, 0, 0)
+    cdef set_cutter k
+    cdef int64_t[2] ends
+    if items is None:
+        items = ()
+    elif isinstance(items, (str, bytes, int, float)) or not hasattr(items, "__iter__"):
+        raise TypeError(f"a collection of items wanted, not {type(items).__qualname__}")
+    elif isinstance(items, np.ndarray) or is_arrow(items):
+        return foreign_set(items, b, sink, ctx)
+    if type(items) is not tuple:
+        items = list(items)  # ours: nobody else changes it
+    ends[0], ends[1] = 0, len(items)
+    k = set_cutter(sink, ctx, &ends[0], NULL, 0, 1, 0, 0)
+    hash_objects(items, b, &g, cut_block, &k)
+    if k.row == 0 and cut_block(&k, b, NULL, 0):
+        raise MemoryError()
+    return 0
+
+
+cdef struct set_target:
+    set_sink sink
+    void *ctx
+
+
+cdef int set_block(void *ctx, column_block *b, const uint8_t *valid, size_t n) noexcept nogil:
+    cdef set_target *target = <set_target *>ctx
+    if valid != NULL:
+        n = compact(b.h1, valid, n)
+    return target.sink(target.ctx, b.h1, n, False) if n else 0
+
+
+cdef int foreign_set(object items, column_block *b, set_sink sink, void *ctx) except -1:
+    cdef set_target target = set_target(sink=sink, ctx=ctx)
+    walk(items, b, set_block, &target)
+    if sink(ctx, b.h1, 0, True):
+        raise MemoryError()
+    return 0

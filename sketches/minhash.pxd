@@ -1,0 +1,46 @@
+cimport cython
+from libc.stdint cimport uint32_t, uint64_t
+
+cdef extern from "minhash.h" nogil:
+    ctypedef struct minhash_params:
+        uint32_t k
+        const uint32_t *a
+        const uint32_t *b
+    ctypedef struct minhash_kernels:
+        void (*update)(const minhash_params *, uint32_t *signature, const uint64_t *x, size_t n)
+        size_t (*equal)(const uint32_t *p, const uint32_t *q, size_t n)
+        void (*merge)(uint32_t *p, const uint32_t *q, size_t n)
+        void (*affine)(uint32_t *v, const uint32_t *a, const uint32_t *b, size_t k,
+                       const uint32_t *x, size_t n)
+    const minhash_kernels *minhash_kernels_for(int level)
+    void minhash_lane(uint32_t slot, uint32_t *a, uint32_t *b)
+
+cdef extern from "rows.h" nogil:
+    ctypedef struct signature_rows:
+        uint32_t *slots
+        size_t k, n, room
+    uint32_t *signature_rows_add(signature_rows *rows)
+
+cdef rows_to_array(const signature_rows *rows)
+
+
+cdef class Lanes:
+    cdef uint32_t[::1] a, b
+    cdef minhash_params params
+
+
+cdef Lanes lanes_for(family, num_perm, seed=*)
+
+
+cdef class MinHash:
+    cdef readonly str family
+    cdef readonly object seed
+    cdef readonly object num_perm
+    cdef Lanes lanes
+    cdef uint32_t[::1] slots
+    cdef cython.pymutex lock
+
+    cdef _take_affine(self, hashes)
+    cdef _merge(self, const uint32_t[::1] other)
+    cdef uint32_t[::1] _snapshot(self)
+    cdef _check_same(self, other)
