@@ -20,7 +20,7 @@ from sketches._cpu cimport level
 from sketches._items cimport check_seed, for_each_span
 from sketches.minhash cimport (
     Lanes, lanes_for, minhash_kernels, minhash_kernels_for, minhash_params, rows_to_array,
-    signature_rows, signature_rows_add,
+    signature_rows, signature_rows_add, signature_rows_new,
 )
 
 cdef extern from "unicode.h" nogil:
@@ -47,7 +47,7 @@ cdef extern from "text.h" nogil:
         uint64_t invalid
     ctypedef struct text_kernels:
         int (*sketch)(const text_plan *, text_state *, const uint8_t *text, size_t length,
-                      uint32_t *signature)
+                      uint32_t *signature) noexcept nogil
     const text_kernels *text_kernels_for(int level)
     int text_prepare(text_state *)
     void text_release(text_state *)
@@ -151,7 +151,7 @@ cdef class TextSketcher:
             raise ValueError(f"ngram must be 1 .. {TEXT_NGRAM_MAX}, not {ngram}")
         if unit not in UNITS:
             raise ValueError(f"unit must be one of {list(UNITS)}, not {unit!r}")
-        if normalize not in (None, "NFC", "NFKC", "NFD", "NFKD"):
+        if normalize is not None and normalize not in ("NFC", "NFKC", "NFD", "NFKD"):
             raise ValueError(f"normalize must be None, NFC, NFKC, NFD or NFKD, not {normalize!r}")
         self.lanes = lanes_for("fss32", num_perm)
         self.num_perm, self.ngram, self.unit = int(num_perm), int(ngram), unit
@@ -215,7 +215,7 @@ cdef class TextSketcher:
         j.plan = &plan
         j.kernels = text_kernels_for(level())
         j.want_rows = want_rows
-        j.rows = signature_rows(k=self.lanes.params.k)
+        j.rows = signature_rows_new(self.lanes.params.k)
         j.offsets, j.n, j.room = NULL, 0, 0
         if text_prepare(&j.state):
             text_release(&j.state)

@@ -12,6 +12,10 @@ typedef struct {
     size_t k, n, room;
 } signature_rows;
 
+static inline signature_rows signature_rows_new(size_t k) {
+    return (signature_rows){NULL, k, 0, 0};
+}
+
 /* One more row, of the empty set; NULL when memory ran out. It moves with the next call. */
 static inline uint32_t *signature_rows_add(signature_rows *r) {
     if (r->n == r->room) {

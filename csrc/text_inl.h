@@ -4,6 +4,7 @@
  *   that byte i is [0-9A-Za-z_], bit i of high that it is not ASCII.
  */
 #include "text.h"
+#include "utf8.h"
 
 /* Append m <= 64 bits to the mask, for the bytes about to be counted in. */
 static inline void append_mask(text_state *s, uint64_t bits) {
@@ -14,7 +15,8 @@ static inline void append_mask(text_state *s, uint64_t bits) {
 }
 
 static inline void append_code_point(text_state *s, uint32_t cp, int is_word) {
-    size_t n = utf8_encode(cp, s->folded + s->used);
+    uint8_t *at = s->folded + s->used;
+    size_t n = (size_t)(utf8_put(at, cp) - at);
     append_mask(s, is_word ? ((UINT64_C(1) << n) - 1) : 0);
     s->used += n;
 }

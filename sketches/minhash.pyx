@@ -23,7 +23,8 @@ from libc.stdlib cimport free
 from libc.string cimport memcpy
 
 from sketches._cpu cimport level
-from sketches._items cimport check_seed, for_each_hash, for_each_set, hash_one
+from sketches._items cimport check_seed, for_each_hash, hash_one
+from sketches._sets cimport for_each_set
 
 from sketches._frame import FormatError, pack, unpack
 from sketches._jaccard import interval, samples_for
@@ -434,7 +435,7 @@ def minhash_matrix(sets, offsets=None, *, num_perm=128, seed=9001):
     cdef many_sketches state
     state.kernels = minhash_kernels_for(level())
     state.params = &lanes.params
-    state.rows = signature_rows(k=lanes.params.k)
+    state.rows = signature_rows_new(lanes.params.k)
     state.row = NULL
     try:
         if offsets is None:
