@@ -20,34 +20,17 @@ def text_sizes(texts: Iterable[str | None]) -> Int64s:
     )
 
 
-def text_batch(column: Any, where: str) -> tuple[Batch, int]:
-    """A batch of an Arrow text column, and how many values had invalid UTF-8 replaced."""
+def text_batch(column: Any, where: str) -> Batch:
+    """A batch of an Arrow text column."""
     pa, compute = need("pyarrow"), need("pyarrow.compute")
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        column, kind = column.dictionary_decode(), kind.value_type
-    if pa.types.is_null(kind) or pa.types.is_string_view(kind):
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_null(column.type) or pa.types.is_string_view(column.type):
         column = column.cast(pa.string())
-    elif not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        raise InputError(f"{where} holds {kind}, not text")
-    replaced = 0
-    try:
-        column.validate(full=True)
-    except pa.ArrowInvalid:
-        column, replaced = _repaired(column)
+    elif not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        raise InputError(f"{where} holds {column.type}, not text")
     sizes = compute.fill_null(compute.binary_length(column), 0)
-    return Batch(column, sizes.to_numpy(zero_copy_only=False).astype(np.int64)), replaced
-
-
-def _repaired(column: Any) -> tuple[Any, int]:
-    pa = need("pyarrow")
-    raw = column.cast(pa.large_binary()).to_pylist()
-    texts = [None if value is None else value.decode("utf-8", "replace") for value in raw]
-    replaced = sum(
-        value is not None and text.encode() != value
-        for value, text in zip(raw, texts, strict=True)
-    )
-    return pa.array(texts, pa.large_string()), replaced
+    return Batch(column, sizes.to_numpy(zero_copy_only=False).astype(np.int64))
 
 
 def id_values(column: Any, where: str) -> list[int] | list[str]:
@@ -80,6 +63,9 @@ class Ids:
 
     def extend(self, values: Iterable[int | str]) -> None:
         self._values.extend(values)
+
+    def __len__(self) -> int:
+        return len(self._values)
 
     def array(self) -> Any:
         """One NumPy array: int64, or object of str."""

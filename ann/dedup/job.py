@@ -38,12 +38,11 @@ class Outcome:
     ids: Any  # of each row: int64 or str
     skipped: int  # rows or files that could not be used
     binary: int  # files passed over
-    replaced: int  # documents with invalid UTF-8
     output: Path | None
 
     def as_dict(self) -> dict[str, Any]:
         """The content of summary.json."""
-        notes = {name: getattr(self, name) for name in ("skipped", "binary", "replaced")}
+        notes = {name: getattr(self, name) for name in ("skipped", "binary")}
         return self.result.stats.as_dict() | notes
 
 
@@ -76,23 +75,25 @@ def run(
             output=target,
             spool=folder,
         )
-        with clock("sketch"):
-            sketches = sketch(_read(sources, ids, progress), settings)
+        sketches = sketch(_read(sources, ids, progress), settings, clock)
+        sketches = sketches._replace(
+            invalid=sketches.invalid + sum(source.invalid for source in sources)
+        )
         named = ids.array() if len(ids) else None
-        result = make_result(sketches, find(sketches, settings, named, clock, progress), settings, clock)
+        found = find(sketches, settings, named, clock, progress)
         outcome = Outcome(
-            result,
-            np.arange(len(sketches)) if named is None else named,
+            make_result(sketches, found, settings, clock),
+            np.arange(len(sketches.sizes)) if named is None else named,
             skipped=sum(source.skipped for source in sources),
             binary=sum(getattr(source, "binary", 0) for source in sources),
-            replaced=sum(source.replaced for source in sources),
             output=output,
         )
         if folder is not None:
-            with clock("write"):
+            with clock("write"), _write_errors(output):
                 _write(sources, outcome, folder, progress)
-            summary = json.dumps(outcome.as_dict(), indent=2)
-            (folder / SUMMARY).write_text(summary + "\n", encoding="utf-8")
+            summary = json.dumps(outcome.as_dict(), indent=2) + "\n"
+            with _write_errors(output):
+                (folder / SUMMARY).write_text(summary, encoding="utf-8")
     return outcome
 
 
@@ -102,7 +103,7 @@ def _read(sources: Sequence[Source], ids: Ids, progress: Progress) -> Iterator[B
     for source in sources:
 
         def advance(told: int, before: int = before) -> None:
-            progress("sketch", before + told, total)
+            progress("read", before + told, total)
 
         yield from source.batches(ids, advance)
         before += source.size
@@ -164,3 +165,39 @@ def _folder(target: Path | None, force: bool) -> Iterator[Path | None]:
             _replace(partial, target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _check_target(target: Path, force: bool) -> None:
+    """Refuse to write over anything but a former output, and over that unless forced."""
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise InputError(f"{target} is a file; the output is a folder")
+    if any(target.iterdir()):
+        if not force:
+            raise InputError(f"{target} exists; --force replaces it")
+        if not (target / SUMMARY).is_file():
+            raise InputError(f"{target} is no output of this command: it is not replaced")
+
+
+def _replace(partial: Path, target: Path) -> None:
+    """Give the new folder its name; a former one goes only once that is done."""
+    if not target.exists():
+        partial.rename(target)
+        return
+    former = partial.with_suffix(".former")
+    target.rename(former)
+    try:
+        partial.rename(target)
+    except BaseException:
+        former.rename(target)
+        raise
+    shutil.rmtree(former)
+
+
+@contextmanager
+def _write_errors(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"cannot write {target}: {error.strerror or error}") from error

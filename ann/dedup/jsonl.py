@@ -10,6 +10,7 @@ in the output), NaN. Blank lines are no rows.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -21,6 +22,7 @@ from ann.dedup.pipeline import Batch, Bools, Int64s
 from ann.dedup.settings import InputError, need
 from ann.dedup.streams import Original, creating, explained, reading
 
+SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can spell one alone, UTF-8 cannot
 BLOCK = 1 << 20  # bytes decoded at once: about a thousand rows, some milliseconds of sketching
 
 
@@ -32,7 +34,7 @@ class JsonLines:
     ) -> None:
         self.name = name
         self.label = original.label
-        self.rows = self.skipped = self.replaced = 0
+        self.rows = self.skipped = self.invalid = 0
         self._original = original
         self._text, self._id, self._skip_bad = text, id, skip_bad
         self._spans: list[Int64s] = []  # of each batch: where its rows start and end
@@ -104,8 +106,9 @@ class JsonLines:
             self._first_error = self._first_error or message
             self.skipped += 1
             return None
-        valid = text and text.encode("utf-8", "replace").decode()  # lone surrogates
-        self.replaced += valid != text or clean.encode() != line
+        valid = text and SURROGATE.sub("\ufffd", text)
+        self.invalid += clean.count("\ufffd") - line.count("\ufffd".encode())
+        self.invalid += len(SURROGATE.findall(text or ""))
         return self._row(valid, *id)
 
     def _fields(self, row: Any) -> list[Any]:

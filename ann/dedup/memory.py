@@ -91,8 +91,7 @@ def deduplicate(
     )
     report = progress or (lambda stage, done, total: None)
     clock, ids = Clock(), Ids()
-    with clock("sketch"):
-        sketches = sketch(_batches(data, text, id, ids, report), settings)
+    sketches = sketch(_batches(data, text, id, ids, report), settings, clock)
     named = None if id is None else ids.array()
     found = find(sketches, settings, named, clock, report)
     return make_result(sketches, found, settings, clock)
@@ -111,12 +110,12 @@ def _batches(
     total = len(data) if hasattr(data, "__len__") else 0
     done = 0
     for columns in _column_batches(data, text, id):
-        batch, _ = text_batch(columns[0], f"column {text!r}")
+        batch = text_batch(columns[0], f"column {text!r}")
         if id is not None:
             ids.extend(id_values(columns[1], f"column {id!r}"))
         yield batch
         done += len(columns[0])
-        progress("sketch", done, total)
+        progress("read", done, total)
 
 
 def _text_batches(data: Iterable[str | None], progress: Progress) -> Iterator[Batch]:
@@ -128,7 +127,7 @@ def _text_batches(data: Iterable[str | None], progress: Progress) -> Iterator[Ba
                 raise TypeError(f"document {row} is a {type(value).__name__}, not a str")
         yield Batch(texts, text_sizes(texts))
         done += len(texts)
-        progress("sketch", done, total)
+        progress("read", done, total)
 
 
 def _column_batches(data: Any, text: str, id: str | None) -> Iterator[list[Any]]:

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from ann.bands import s_curve
 from ann.dedup.pipeline import Bools, Clock, Floats, Found, Int64s, Pairs, Sketches
 from ann.dedup.settings import InputError, Settings
-from ann.lsh import s_curve
 
 Data = TypeVar("Data")
 
@@ -26,6 +26,7 @@ class Stats:
 
     documents: int
     empty: int
+    invalid_utf8: int
     kept: int
     removed: int
     clusters: int
@@ -70,6 +71,13 @@ class Result:
     similarity: Floats
     pairs: Pairs
     stats: Stats
+
+    @property
+    def clustered(self) -> Int64s:
+        """The rows of all clusters of two or more, cluster after cluster, the kept one first."""
+        removed, kept = self._by_cluster
+        rows = np.concatenate([kept, removed])
+        return rows[np.lexsort((rows, ~self.kept[rows], self.representative[rows]))]
 
     @cached_property
     def _by_cluster(self) -> tuple[Int64s, Int64s]:
@@ -118,11 +126,11 @@ class Result:
 
 def make_result(sketches: Sketches, found: Found, settings: Settings, clock: Clock) -> Result:
     """Count what was found."""
-    rows = np.arange(len(sketches))
-    kept = found.representative == rows
+    kept = found.representative == np.arange(len(sketches.sizes))
     stats = Stats(
-        documents=len(sketches),
-        empty=int((sketches.counts == 0).sum()),
+        documents=len(kept),
+        empty=int((np.diff(sketches.offsets) == 0).sum()),
+        invalid_utf8=sketches.invalid,
         kept=int(kept.sum()),
         removed=int((~kept).sum()),
         clusters=len(np.unique(found.representative[~kept])),

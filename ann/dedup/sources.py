@@ -38,7 +38,7 @@ class Source(Protocol):
     label: str
     rows: int
     skipped: int
-    replaced: int
+    invalid: int
 
     @property
     def size(self) -> int: ...

@@ -30,7 +30,7 @@ class Table:
     ) -> None:
         self.name = name
         self.label = original.label
-        self.rows = self.skipped = self.replaced = 0
+        self.rows = self.skipped = self.invalid = 0
         self._original = original
         self._text, self._id, self._skip_bad = text, id, skip_bad
 
@@ -48,8 +48,7 @@ class Table:
         with explained(self.label):
             for record, told in self._read(columns):
                 where = f"{self.label}: column {self._text!r}"
-                batch, replaced = text_batch(record.column(self._text), where)
-                self.replaced += replaced
+                batch = text_batch(record.column(self._text), where)
                 self.rows += record.num_rows
                 if self._id is not None:
                     where = f"{self.label}: column {self._id!r}"

@@ -1,7 +1,7 @@
 """Text files: each one a document, named by its path below the common folder.
 
 A file with a NUL byte in its first 8 KiB is binary (UTF-16 text looks like that, too): passed
-over and counted. Invalid UTF-8 is replaced and counted.
+over and counted.
 """
 
 import os
@@ -25,7 +25,7 @@ class TextFiles:
     """All text files of a job, as one source."""
 
     def __init__(self, paths: dict[str, Path], skip_bad: bool, copy: bool) -> None:
-        self.rows = self.skipped = self.replaced = self.binary = 0
+        self.rows = self.skipped = self.invalid = self.binary = 0
         self.label = "the text files"
         self._originals = {name: Original(path) for name, path in paths.items()}
         self._skip_bad, self._copy = skip_bad, copy
@@ -37,7 +37,7 @@ class TextFiles:
 
     def batches(self, ids: Ids, advance: Callable[[int], None]) -> Iterator[Batch]:
         """Read every file once."""
-        texts: list[str] = []
+        texts: list[bytes] = []
         sizes: list[int] = []
         told = 0
         for name, original in self._originals.items():
@@ -45,7 +45,7 @@ class TextFiles:
             if data is None:
                 continue
             self._names.append(name)
-            texts.append(self._decoded(data))
+            texts.append(data)
             sizes.append(len(data))
             told += len(data)
             if sum(sizes) >= BATCH or len(sizes) >= FILES_A_BATCH:
@@ -72,13 +72,6 @@ class TextFiles:
         else:
             self.binary += 1
         return None
-
-    def _decoded(self, data: bytes) -> str:
-        try:
-            return data.decode()
-        except UnicodeDecodeError:
-            self.replaced += 1
-            return data.decode("utf-8", "replace")
 
     def write(self, kept: Bools, folder: Path) -> None:
         """List the files that stay, and copy them if that is wanted."""
