@@ -13,16 +13,17 @@ broken run leaves no output, and with `force` the former output until the new on
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ann.dedup.columns import Ids
-from ann.dedup.pipeline import Batch, Clock, Progress, find, sketch
+from ann.dedup.columns import Ids, arrow_column
+from ann.dedup.pipeline import Batch, Clock, Progress, find, ordered_map, sketch
 from ann.dedup.result import Result, make_result
 from ann.dedup.settings import InputError, Settings, need
 from ann.dedup.sources import Source, open_sources
@@ -109,44 +110,43 @@ def _read(sources: Sequence[Source], ids: Ids, progress: Progress) -> Iterator[B
         before += source.size
 
 
-def _write(
-    sources: Sequence[Source], outcome: Outcome, folder: Path, progress: Progress
-) -> None:
-    row = 0
-    for number, source in enumerate(sources, 1):
-        source.write(outcome.result.kept[row : row + source.rows], folder / "kept")
-        row += source.rows
-        progress("write", number, len(sources))
-    pa, parquet = need("pyarrow"), need("pyarrow.parquet")
+def _write(sources: Sequence[Source], outcome: Outcome, folder: Path, progress: Progress) -> None:
+    """Everything but the summary, one file a task."""
     result = outcome.result
-    pairs = result.pairs
-    names = pa.array(outcome.ids)
-    parquet.write_table(
-        pa.table(
-            {
-                "a": names.take(pa.array(pairs.a)),
-                "b": names.take(pa.array(pairs.b)),
-                "a_row": pairs.a,
-                "b_row": pairs.b,
-                "jaccard": pairs.jaccard,
-            }
+    ends = np.cumsum([source.rows for source in sources])
+    tasks: list[Callable[[], None]] = [
+        partial(source.write, result.kept[end - source.rows : end], folder / "kept")
+        for source, end in zip(sources, ends, strict=True)
+    ]
+    pairs, rows = result.pairs, result.clustered
+    names = outcome.ids
+    tasks[:0] = [
+        lambda: _table(
+            folder / "pairs.parquet",
+            a=names[pairs.a],
+            b=names[pairs.b],
+            a_row=pairs.a,
+            b_row=pairs.b,
+            jaccard=pairs.jaccard,
         ),
-        folder / "pairs.parquet",
-    )
-    rows = result.clustered
-    representative = result.representative[rows]
-    parquet.write_table(
-        pa.table(
-            {
-                "id": names.take(pa.array(rows)),
-                "row": rows,
-                "cluster": names.take(pa.array(representative)),
-                "kept": result.kept[rows],
-                "jaccard": result.similarity[rows],
-            }
+        lambda: _table(
+            folder / "clusters.parquet",
+            id=names[rows],
+            row=rows,
+            cluster=names[result.representative[rows]],
+            kept=result.kept[rows],
+            jaccard=result.similarity[rows],
         ),
-        folder / "clusters.parquet",
-    )
+    ]
+    threads = result.stats.settings.threads
+    for done, _ in enumerate(ordered_map(lambda task: task(), tasks, threads), 1):
+        progress("write", done, len(tasks))
+
+
+def _table(path: Path, **columns: Any) -> None:
+    arrays = [arrow_column(column) for column in columns.values()]
+    table = need("pyarrow").Table.from_arrays(arrays, names=list(columns))
+    need("pyarrow.parquet").write_table(table, path)
 
 
 @contextmanager
@@ -156,15 +156,15 @@ def _folder(target: Path | None, force: bool) -> Iterator[Path | None]:
         yield None
         return
     _check_target(target, force)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    fresh = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         with _write_errors(target):
-            partial.mkdir(parents=True)
-        yield partial
+            fresh.mkdir(parents=True)
+        yield fresh
         with _write_errors(target):
-            _replace(partial, target)
+            _replace(fresh, target)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _check_target(target: Path, force: bool) -> None:
@@ -180,15 +180,15 @@ def _check_target(target: Path, force: bool) -> None:
             raise InputError(f"{target} is no output of this command: it is not replaced")
 
 
-def _replace(partial: Path, target: Path) -> None:
+def _replace(fresh: Path, target: Path) -> None:
     """Give the new folder its name; a former one goes only once that is done."""
     if not target.exists():
-        partial.rename(target)
+        fresh.rename(target)
         return
-    former = partial.with_suffix(".former")
+    former = fresh.with_suffix(".former")
     target.rename(former)
     try:
-        partial.rename(target)
+        fresh.rename(target)
     except BaseException:
         former.rename(target)
         raise

@@ -75,7 +75,7 @@ class JsonLines:
             self._spans.append(np.stack([starts, ends]))
             if self._id is not None:
                 ids.extend(row.id for row in rows)
-            texts = [row.text for row in rows]
+            texts = [row.text or "" for row in rows]
             yield Batch(texts, text_sizes(texts))
 
     def _decoder(self) -> Callable[[bytes], Any]:

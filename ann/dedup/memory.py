@@ -121,9 +121,10 @@ def _batches(
 def _text_batches(data: Iterable[str | None], progress: Progress) -> Iterator[Batch]:
     items = iter(data)
     done, total = 0, len(data) if hasattr(data, "__len__") else 0
-    while texts := list(islice(items, ROWS_A_BATCH)):
+    while values := list(islice(items, ROWS_A_BATCH)):
+        texts = ["" if value is None else value for value in values]
         for row, value in enumerate(texts, done):
-            if not (value is None or isinstance(value, str)):
+            if not isinstance(value, str):
                 raise TypeError(f"document {row} is a {type(value).__name__}, not a str")
         yield Batch(texts, text_sizes(texts))
         done += len(texts)
