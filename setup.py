@@ -10,8 +10,10 @@ compiled with its own flags and nothing above them), and EXTENSIONS, the modules
 
 import os
 import platform
+import sysconfig
 from glob import glob
 
+import Cython
 import numpy
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -27,6 +29,8 @@ LDFLAGS = []
 MACROS = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")]
 if CHECKED:  # CPython's own flags hide asserts and signed overflow
     CFLAGS += ["-UNDEBUG", "-fno-wrapv"]
+else:  # and its -g would be nine tenths of a wheel
+    CFLAGS += ["-g0"]
 if SANITIZE:
     instrument = [f"-fsanitize={SANITIZE}", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
     CFLAGS += ["-O1", "-g", *instrument]
@@ -43,7 +47,9 @@ elif MACHINE in ("aarch64", "arm64"):
     LIBRARIES |= {"neon": []}
 LIBRARIES |= {"baseline": []}  # last: the linker looks up what the others use of it
 
+SHARED = "sketches._cyutility"  # what Cython would repeat in each module: half of all code
 EXTENSIONS = [
+    SHARED,
     "sketches._cpu",
     "sketches._arrow",
     "sketches._objects",
@@ -57,7 +63,13 @@ EXTENSIONS = [
     "ann._pairs",
 ]
 
-HEADERS = glob("csrc/*.h")
+HEADERS = ["setup.py", *glob("csrc/*.h")]  # all that every object depends on
+
+# One folder per interpreter, Cython and set of switches: what was built differently never meets,
+# and an editable install (which would build in a throw-away folder) compiles only what changed.
+INTERPRETER = sysconfig.get_config_var("SOABI")
+SWITCHES = [SANITIZE.replace(",", "-"), "checked" * CHECKED, "coverage" * COVERAGE]
+BUILD = "-".join(["build/" + INTERPRETER, Cython.__version__, *filter(None, SWITCHES)])
 
 
 def library(isa, flags):
@@ -66,34 +78,40 @@ def library(isa, flags):
 
 
 def extension(name):
-    source = name.replace(".", "/") + ".pyx"
+    source = name.replace(".", "/") + (".c" if name == SHARED else ".pyx")
     return Extension(
         name,
         [source],
         include_dirs=["csrc", numpy.get_include()],
-        depends=HEADERS,
+        depends=[*HEADERS, *glob("csrc/*.c")],  # a rebuilt library does not relink by itself
         extra_compile_args=[*CFLAGS, "-Wno-unused-parameter", "-Wno-sign-compare"],
         extra_link_args=LDFLAGS,
         define_macros=MACROS,
     )
 
 
-setup(
-    libraries=[library(isa, flags) for isa, flags in LIBRARIES.items()],
-    ext_modules=cythonize(
-        [extension(name) for name in EXTENSIONS],
-        build_dir=None if COVERAGE else "build/cython",  # Cython.Coverage wants the .c beside
-        nthreads=CORES,
-        compiler_directives={
-            "language_level": 3,
-            "boundscheck": CHECKED,
-            "wraparound": False,
-            "initializedcheck": CHECKED,
-            "cdivision": True,
-            "embedsignature": True,
-            "freethreading_compatible": True,
-            "linetrace": COVERAGE,
+if __name__ == "__main__":  # where processes are spawned, cythonize's workers import this file
+    setup(
+        libraries=[library(isa, flags) for isa, flags in LIBRARIES.items()],
+        ext_modules=cythonize(
+            [extension(name) for name in EXTENSIONS],
+            build_dir=None if COVERAGE else BUILD,  # Cython.Coverage wants the .c beside the .pyx
+            shared_utility_qualified_name=SHARED,
+            nthreads=CORES,
+            compiler_directives={
+                "language_level": 3,
+                "boundscheck": CHECKED,
+                "wraparound": False,
+                "initializedcheck": CHECKED,
+                "cdivision": True,
+                "embedsignature": True,
+                "freethreading_compatible": True,
+                "linetrace": COVERAGE,
+            },
+        ),
+        options={
+            "build": {"build_lib": f"{BUILD}/lib"},
+            "build_clib": {"build_clib": BUILD, "build_temp": BUILD},
+            "build_ext": {"build_lib": f"{BUILD}/lib", "build_temp": BUILD, "parallel": CORES},
         },
-    ),
-    options={"build_ext": {"parallel": CORES}},
-)
+    )

@@ -1,5 +1,6 @@
 """Near neighbours and near duplicates."""
 
+import sketches  # noqa: F401  (first: in an unbuilt tree it says what to run)
 from ann.bands import choose_bands, s_curve
 from ann.lsh import MinHashLSH
 from ann.text import TextSketcher, shingle

@@ -57,10 +57,11 @@ def choose_bands(threshold: float, recall: float, num_perm: int) -> tuple[int, i
     below = np.linspace(0, threshold, 1001)
     best = None
     for rows in range(1, num_perm + 1):
-        miss = math.log1p(-(threshold**rows)) if threshold < 1 else -math.inf
-        if miss == 0:  # threshold**rows is lost against 1
+        hit = max(threshold**rows, 1e-300)  # kept from 0, to divide by
+        needed = math.log1p(-recall) / math.log1p(-hit) if hit < 1 else 0.0
+        if needed * rows > num_perm:  # it only grows with the rows
             break
-        bands = max(1, math.ceil(math.log1p(-recall) / miss))
+        bands = max(1, math.ceil(needed))
         if bands * rows > num_perm:
             continue
         load = float(s_curve(below, bands, rows).mean())

@@ -173,14 +173,14 @@ static inline void column_keys(const column *c, int64_t start, size_t n, column_
     do {                                                                \
         const uint8_t *p = c->offsets + row * sizeof(TYPE);             \
         TYPE low, high, bad = 0;                                        \
-        memcpy(&low, p, sizeof low);                                    \
-        for (size_t i = 0; i <= n; i++, low = high) {                   \
-            memcpy(&high, p + i * sizeof(TYPE), sizeof high);           \
-            bad |= high | (TYPE)(high < low ? -1 : 0);                  \
+        for (size_t i = 0; i < n; i++) {                                \
+            memcpy(&low, p + i * sizeof(TYPE), sizeof low);             \
+            memcpy(&high, p + (i + 1) * sizeof(TYPE), sizeof high);     \
+            bad |= low | high | (TYPE) - (high < low);                  \
         }                                                               \
         if (bad < 0) return COLUMN_BAD_OFFSETS;                         \
-        memcpy(&low, p, sizeof low);                                    \
-        for (size_t i = 0; i < n; i++, low = high) {                    \
+        for (size_t i = 0; i < n; i++) {                                \
+            memcpy(&low, p + i * sizeof(TYPE), sizeof low);             \
             memcpy(&high, p + (i + 1) * sizeof(TYPE), sizeof high);     \
             b->ptr[i] = c->values + low;                                \
             b->len[i] = (size_t)(high - low);                           \

@@ -74,7 +74,10 @@ static int next_run(pair_walk *w) {
     for (;;) {
         w->first = w->end;
         if (w->first >= w->m) {
-            if (w->band == w->bands) return 0;
+            if (w->band == w->bands) {
+                w->i = w->end; /* a further call ends here again */
+                return 0;
+            }
             sort_band(w);
             w->band++;
             w->first = w->end = 0;

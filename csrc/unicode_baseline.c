@@ -1,5 +1,7 @@
 #include "unicode.h"
 
+#include <string.h>
+
 typedef struct {
     uint32_t first, last, step;
     int32_t delta;
@@ -18,11 +20,12 @@ typedef struct {
 static unicode_table table;
 static size_t pages;
 
-/* The cell of a code point, on a page of its own. NULL: no room for another page. */
+/* The cell of a code point, on a page that no other shares. NULL: no room for another page. */
 static uint16_t *own_cell(uint32_t cp) {
     uint8_t *page = &table.page[cp >> 8];
-    if (*page == NO_WORDS) {
+    if (*page <= ALL_WORDS) {
         if (pages == LENGTH(table.cell)) return NULL;
+        memcpy(table.cell[pages], table.cell[*page], sizeof table.cell[0]);
         *page = (uint8_t)pages++;
     }
     return &table.cell[*page][cp & 255];

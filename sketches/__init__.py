@@ -1,8 +1,16 @@
-"""One pass over a stream, bounded memory, mergeable."""
+"""One pass over a stream, bounded memory, mergeable: the sketches and the hash they share."""
 
-from sketches._frame import FormatError
-from sketches.bbit import BBitMinHash
-from sketches.hashing import hash64, hash128
-from sketches.minhash import MinHash, minhash_matrix
+try:
+    from sketches._frame import FormatError
+    from sketches.bbit import BBitMinHash
+    from sketches.hashing import hash64, hash128
+    from sketches.minhash import MinHash, minhash_matrix
+except ModuleNotFoundError as error:
+    if error.name != "sketches.hashing":
+        raise
+    raise ImportError(
+        f"tractable is not built in {__path__[0]}: run `make dev` in that checkout, or "
+        "`pip install .` and start Python in another folder"
+    ) from None
 
 __all__ = ["BBitMinHash", "FormatError", "MinHash", "hash64", "hash128", "minhash_matrix"]

@@ -40,8 +40,11 @@ cdef size_t RELEASE_GIL_FROM = 256 << 10  # bytes of text in a block: some 50 us
 
 cpdef uint64_t check_seed(object seed) except? 0:
     """The seed as 64 bits."""
-    if isinstance(seed, (int, np.integer)) and 0 <= seed < 2**64:
-        return int(seed)
+    if type(seed) is int or isinstance(seed, (int, np.integer)):
+        try:
+            return <uint64_t>seed
+        except OverflowError:
+            pass
     raise ValueError(f"seed must be an integer from 0 to 2**64 - 1, not {seed!r}")
 
 

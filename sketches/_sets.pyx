@@ -173,18 +173,21 @@ cdef Py_ssize_t object_sets(object sets, column_block *b, set_sink sink, void *c
             row += 1
 
 
+cdef bint is_foreign(object items) except -1:
+    """True where columns are read, False for Python objects (and None)."""
+    if isinstance(items, (str, bytes, int, float)):
+        raise TypeError(f"a collection of items wanted, not {type(items).__qualname__}")
+    return isinstance(items, np.ndarray) or is_arrow(items)
+
+
 cdef int one_set(object items, column_block *b, set_sink sink, void *ctx) except -1:
     cdef gathering g = gathering(ANYTHING, 0, 0, 0, 0)
     cdef set_cutter k
     cdef int64_t[2] ends
-    if items is None:
-        items = ()
-    elif isinstance(items, (str, bytes, int, float)) or not hasattr(items, "__iter__"):
-        raise TypeError(f"a collection of items wanted, not {type(items).__qualname__}")
-    elif isinstance(items, np.ndarray) or is_arrow(items):
-        return foreign_set(items, b, sink, ctx)
     if type(items) is not tuple:
-        items = list(items)  # ours: nobody else changes it
+        if type(items) is not list and type(items) is not set and is_foreign(items):
+            return foreign_set(items, b, sink, ctx)
+        items = () if items is None else list(items)  # ours: nobody else changes it
     ends[0], ends[1] = 0, len(items)
     k = set_cutter(sink, ctx, &ends[0], NULL, 0, 1, 0, 0)
     hash_objects(items, b, &g, cut_block, &k)

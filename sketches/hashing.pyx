@@ -24,7 +24,9 @@ import numpy as np
 cimport numpy as cnp
 
 from sketches._arrow cimport column_block, column_block_free
-from sketches._items cimport Output, check_seed, compact, is_scalar, new_block, walk
+from sketches._items cimport (
+    Output, check_seed, compact, hash_one, is_scalar, new_block, walk,
+)
 
 cnp.import_array()
 
@@ -123,7 +125,8 @@ def hash64(items, seed=9001, *, skip_empty=False, return_valid=False):
     Returns
     -------
     hashes : numpy.ndarray of uint64, or int
-        One hash per item that is not null, in order; an int for a scalar.
+        One hash per item that is not null, in order; an int for a scalar (None for an empty one
+        that is skipped).
     valid : numpy.ndarray of bool, or bool
         Only with `return_valid`: one flag per item, False where it was null or skipped, so that
         ``out[valid] = hashes`` puts the hashes back beside their items.
@@ -143,13 +146,15 @@ def hash64(items, seed=9001, *, skip_empty=False, return_valid=False):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from sketches.hashing import hash64
     >>> hash64("tractable")
-    0
-    >>> hash64(np.array([1, 2]))
-    0
+    13350988610552485974
+    >>> hash64([1, None, 2], return_valid=True)[1]
+    array([ True, False,  True])
     """
+    cdef uint64_t first, second
+    if not return_valid and not skip_empty and hash_one(items, check_seed(seed), &first, &second):
+        return first
     h1, _, valid = hash_all(items, seed, skip_empty, False, return_valid)
     if is_scalar(items):
         h1 = int(h1[0]) if len(h1) else None
@@ -175,9 +180,12 @@ def hash128(items, seed=9001, *, skip_empty=False, return_valid=False):
     Examples
     --------
     >>> from sketches.hashing import hash128
-    >>> hash128(b"tractable")
-    0
+    >>> hash128(5)
+    (2997465015522846075, 8313593791005240587)
     """
+    cdef uint64_t first, second
+    if not return_valid and not skip_empty and hash_one(items, check_seed(seed), &first, &second):
+        return first, second
     h1, h2, valid = hash_all(items, seed, skip_empty, True, return_valid)
     if is_scalar(items):
         h1, h2 = (int(h1[0]), int(h2[0])) if len(h1) else (None, None)

@@ -234,6 +234,7 @@ def verify(
     n = len(leader)
     sizes = np.zeros(n, np.int64)  # of the distinct sets made so far
     starts = sketches.offsets[:-1]
+    outlines = np.zeros((n, 8), np.uint64)
     done = 0
 
     def tasks() -> Iterator[tuple[UInt32s, UInt32s]]:
@@ -243,13 +244,17 @@ def verify(
             fresh = np.zeros(n, np.bool_)
             fresh[a] = fresh[b] = True
             fresh &= sizes == 0
-            sizes[fresh] = _pairs.distinct_sets(sketches.offsets, sketches.shingles, fresh)[1][fresh]
+            made = _pairs.distinct_sets(sketches.offsets, sketches.shingles, fresh)[1][fresh]
+            sizes[fresh] = made
+            outlines[fresh] = _pairs.outlines(starts[fresh], made, sketches.shingles)
             for start in range(0, len(a), PAIRS_A_TASK):
                 yield a[start : start + PAIRS_A_TASK], b[start : start + PAIRS_A_TASK]
 
     def one(task: tuple[UInt32s, UInt32s]) -> tuple[int, UInt32s, UInt32s, Floats]:
         a, b = task
-        similarity = _pairs.jaccard(a, b, starts, sizes, sketches.shingles, settings.threshold)
+        similarity = _pairs.jaccard(
+            a, b, starts, sizes, sketches.shingles, settings.threshold, outlines
+        )
         close = similarity >= settings.threshold
         return len(a), a[close], b[close], similarity[close]
 

@@ -1,0 +1,86 @@
+# Every command of the project; CI runs these and nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --quiet
+COMPILED := $(wildcard setup.py csrc/* sketches/*.p[yx]* ann/*.p[yx]*)
+STUBS := $(wildcard sketches/*.pyi ann/*.pyi)
+
+help:  ## list the recipes
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+dev: $(VENV)/ready $(VENV)/built  ## .venv with an editable build and all tools; again after a change of C or Cython
+
+$(VENV)/tools: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --upgrade pip
+	$(PIP) --upgrade setuptools cython numpy
+	touch $@
+
+# Apart from the installation, which would hide the compiler's warnings and finds nothing to do.
+$(VENV)/built: $(VENV)/tools $(COMPILED)
+	$(BIN)/python setup.py --quiet build_clib build_ext --inplace
+	touch $@
+
+$(VENV)/ready: $(VENV)/tools | $(VENV)/built
+	$(PIP) --no-build-isolation --editable '.[dev]'
+	touch $@
+
+demo: .venv-demo/bin/tractable  ## install, then find the near-duplicates in Python's own library
+	$< dedup "$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
+	    --glob '*.py' --glob '!site-packages/**'
+
+.venv-demo/bin/tractable: pyproject.toml $(COMPILED)
+	$(PYTHON) -m venv .venv-demo
+	.venv-demo/bin/pip install --quiet --quiet '.[jobs]'
+	touch $@
+
+test: dev  ## install and run the tests
+	$(BIN)/pytest -m "not slow"
+
+test-slow: dev  ## the tests that take minutes
+	$(BIN)/pytest -m slow
+
+# cython-lint looks for pycodestyle on the PATH
+lint: dev  ## style, types, and the stubs against the compiled modules
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	PATH="$(BIN):$$PATH" cython-lint sketches ann
+	$(BIN)/mypy
+	$(BIN)/stubtest $(subst /,.,$(STUBS:.pyi=))
+
+# A build of its own under build/asan, found before the editable one. Python itself is not
+# instrumented: the sanitizers' runtimes are loaded first, leaks cannot be told from its own, and
+# its small-object allocator would hide overflows.
+ASAN := env PYTHONPATH=build/asan PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
+    LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)"
+
+asan: dev  ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	SANITIZE=address,undefined $(PIP) --no-build-isolation --no-deps --upgrade --target build/asan .
+	$(ASAN) $(BIN)/pytest -s -p no:cacheprovider -m "not slow"
+
+neon:  ## the C kernels for AArch64, cross-compiled, under qemu-user
+	$(MAKE) -C tests/kernels neon
+
+bench: dev  ## benchmark the last commit in asv's own environment
+	$(BIN)/asv machine --yes >/dev/null
+	$(BIN)/asv run 'HEAD^!'
+
+bench-quick: dev  ## run each benchmark once on the working tree
+	$(BIN)/asv machine --yes >/dev/null
+	$(BIN)/asv run --python=same --quick --dry-run --show-stderr
+
+docs: dev  ## the documentation, in docs/_build
+	$(BIN)/sphinx-build -q -W --keep-going docs docs/_build
+
+dist: dev  ## sdist and wheel, each installed and tested in a fresh venv outside the checkout
+	rm -rf dist
+	$(BIN)/python -m build
+	set -e; for archive in dist/*; do tests/dist.sh $(PYTHON) $$archive; done
+
+clean:  ## remove all that was built
+	rm -rf .venv .venv-demo build dist docs/_build *.egg-info
+	find sketches ann -name '*.so' -delete
+
+.PHONY: help dev demo test test-slow lint asan neon bench bench-quick docs dist clean
