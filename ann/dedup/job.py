@@ -13,12 +13,13 @@ broken run leaves no output, and with `force` the former output until the new on
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -65,7 +66,9 @@ def run(
         raise InputError("--copy needs an output folder")
     clock, ids = Clock(), Ids()
     target = output and Path(os.path.abspath(output))
-    with _folder(target, force) as folder:
+    if target is not None:
+        _check_apart(inputs, target)
+    with _folder(target, force) as folder, _spool(folder, inputs) as spool:
         sources = open_sources(
             inputs,
             globs=globs,
@@ -74,7 +77,7 @@ def run(
             skip_bad=skip_bad,
             copy=copy,
             output=target,
-            spool=folder,
+            spool=spool,
         )
         sketches = sketch(_read(sources, ids, progress), settings, clock)
         sketches = sketches._replace(
@@ -150,6 +153,16 @@ def _table(path: Path, **columns: Any) -> None:
 
 
 @contextmanager
+def _spool(folder: Path | None, inputs: Sequence[str]) -> Iterator[IO[bytes] | None]:
+    """A file for standard input, if that is read and what stays of it is written."""
+    if folder is None or "-" not in inputs:
+        yield None
+        return
+    with tempfile.TemporaryFile(dir=folder) as file:
+        yield file
+
+
+@contextmanager
 def _folder(target: Path | None, force: bool) -> Iterator[Path | None]:
     """A new folder that becomes `target` if all goes well, and vanishes if not."""
     if target is None:
@@ -165,6 +178,14 @@ def _folder(target: Path | None, force: bool) -> Iterator[Path | None]:
             _replace(fresh, target)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _check_apart(inputs: Sequence[str], target: Path) -> None:
+    """Refuse to replace what is read."""
+    for argument in inputs:
+        path = Path(os.path.abspath(argument))
+        if argument != "-" and path.is_relative_to(target) and path.exists():
+            raise InputError(f"{argument} lies inside the output {target}")
 
 
 def _check_target(target: Path, force: bool) -> None:

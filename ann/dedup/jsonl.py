@@ -93,7 +93,7 @@ class JsonLines:
         """The row of one line that may be bad; None for a blank line and one that is skipped."""
         if not line.strip():
             return None
-        clean = line.decode("utf-8", "replace")
+        clean = line.rstrip().decode("utf-8", "replace")
         try:
             text, *id = self._fields(json.loads(clean.removeprefix("\ufeff")))
         except (ValueError, RecursionError) as error:

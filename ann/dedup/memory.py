@@ -126,7 +126,12 @@ def _text_batches(data: Iterable[str | None], progress: Progress) -> Iterator[Ba
         for row, value in enumerate(texts, done):
             if not isinstance(value, str):
                 raise TypeError(f"document {row} is a {type(value).__name__}, not a str")
-        yield Batch(texts, text_sizes(texts))
+        try:
+            sizes = text_sizes(texts)
+        except UnicodeEncodeError as error:
+            row = done + texts.index(error.object)
+            raise InputError(f"document {row} holds a lone surrogate: it is no text") from None
+        yield Batch(texts, sizes)
         done += len(texts)
         progress("read", done, total)
 

@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
-from typing import Protocol
+from typing import IO, Protocol
 
 from ann.dedup.columns import Ids
 from ann.dedup.jsonl import JsonLines
@@ -55,7 +55,7 @@ def open_sources(
     skip_bad: bool,
     copy: bool,
     output: Path | None,
-    spool: Path | None,
+    spool: IO[bytes] | None,
 ) -> list[Source]:
     """The sources in the order of the arguments; a file named twice is read once.
 
@@ -63,7 +63,7 @@ def open_sources(
     ----------
     output : Path, optional
         The folder to be written: never read, though it may lie inside an input.
-    spool : Path, optional
+    spool : file, optional
         Where standard input is kept for its second reading.
     """
     found: dict[str, Path] = {}

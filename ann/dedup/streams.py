@@ -2,7 +2,7 @@
 
 The search keeps no text, so what stays is copied from the input in a second reading. `Original`
 remembers size and time of modification at the first opening, and refuses a file that differs
-later. Standard input cannot be read twice: `Piped` keeps it in an unnamed temporary file.
+later. Standard input cannot be read twice: `Piped` copies it to a temporary file.
 """
 
 import csv
@@ -11,7 +11,6 @@ import io
 import os
 import shutil
 import sys
-import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +29,8 @@ def reading(raw: IO[bytes], suffix: str) -> Iterator[IO[bytes]]:
         with gzip.GzipFile(fileobj=raw) as stream:
             yield cast(IO[bytes], stream)
     elif suffix == ".zst":
-        with io.BufferedReader(need("pyarrow").CompressedInputStream(raw, "zstd")) as stream:
+        own = os.fdopen(os.dup(raw.fileno()), "rb")  # Arrow closes what it is given
+        with io.BufferedReader(need("pyarrow").CompressedInputStream(own, "zstd")) as stream:
             yield stream
     else:
         yield raw
@@ -98,24 +98,22 @@ class Original:
 
 
 class Piped(Original):
-    """Standard input, kept in `folder` for as long as this object lives if it is read again."""
+    """Standard input, which is first copied to `spool` if it is to be read again."""
 
-    def __init__(self, folder: Path | None) -> None:
+    size = 0
+
+    def __init__(self, spool: IO[bytes] | None) -> None:
         self.label, self.suffix = "standard input", ""
-        self._folder = folder
-        self._copy: IO[bytes] | None = None
-
-    @property
-    def size(self) -> int:
-        return 0
+        self._spool = spool
+        self._copied = False
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
-        if self._folder is None:
+        if self._spool is None:
             yield sys.stdin.buffer
             return
-        if self._copy is None:
-            self._copy = tempfile.TemporaryFile(dir=self._folder)
-            shutil.copyfileobj(sys.stdin.buffer, self._copy)
-        self._copy.seek(0)
-        yield self._copy
+        if not self._copied:
+            shutil.copyfileobj(sys.stdin.buffer, self._spool)
+            self._copied = True
+        self._spool.seek(0)
+        yield self._spool

@@ -79,9 +79,10 @@ class Parquet(Table):
         path = folder / self.name
         path.parent.mkdir(parents=True, exist_ok=True)
         with self._open() as file:
-            codec = "zstd"
-            if file.num_row_groups and file.metadata.num_columns:
+            codec = "none"
+            if file.num_row_groups:
                 codec = file.metadata.row_group(0).column(0).compression
+                codec = "none" if codec == "UNCOMPRESSED" else codec
             row = 0
             with parquet.ParquetWriter(path, file.schema_arrow, compression=codec) as out:
                 for record in file.iter_batches(ROWS_WRITTEN):
@@ -97,7 +98,7 @@ class Csv(Table):
     def _header(self) -> tuple[list[str], bool]:
         """The names of the columns, and whether anything follows them."""
         with self._original.open() as raw, reading(raw, self._original.suffix) as stream:
-            lines = io.TextIOWrapper(stream, "utf-8-sig", newline="")
+            lines = io.TextIOWrapper(stream, "utf-8-sig", "surrogateescape", newline="")
             names = next(csv.reader(lines), [])
             return names, bool(lines.read(1))
 
