@@ -1,6 +1,33 @@
+"""The command line: one group, whose commands live in the packages and are loaded when called."""
+
+import importlib
+
 import click
 
+COMMANDS = {  # name -> module, and what `tractable --help` says without loading it
+    "dedup": ("ann.cli", "Find near-duplicate documents and keep one of a kind."),
+}
 
-@click.group()
+
+class LazyGroup(click.Group):
+    """A group that imports the module of a command when the command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tractable")
 def main() -> None:
-    """Stub."""
+    """Streaming sketches and approximate analytics: compiled, honest about cost and error."""

@@ -19,6 +19,9 @@ def text_keys(offsets: NDArray[np.int64], shingles: NDArray[np.uint64]) -> NDArr
 def distinct_sets(
     offsets: NDArray[np.int64], shingles: NDArray[np.uint64], which: ArrayLike | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
+def outlines(
+    starts: NDArray[np.int64], counts: NDArray[np.int64], shingles: NDArray[np.uint64]
+) -> NDArray[np.uint64]: ...
 def jaccard(
     a: NDArray[np.uint32],
     b: NDArray[np.uint32],
@@ -26,5 +29,6 @@ def jaccard(
     counts: NDArray[np.int64],
     shingles: NDArray[np.uint64],
     threshold: float = 0.0,
+    outlines: NDArray[np.uint64] | None = None,
 ) -> NDArray[np.float64]: ...
 def link_representative(order: ArrayLike, a: ArrayLike, b: ArrayLike) -> NDArray[np.int64]: ...

@@ -24,6 +24,11 @@ cdef extern from "pairs.h" nogil:
     double jaccard_sorted(const uint64_t *a, size_t n, const uint64_t *b, size_t m,
                           double threshold)
 
+cdef extern from "outline.h" nogil:
+    enum: OUTLINE_WORDS
+    void outline_make(const uint64_t *x, size_t n, uint64_t *outline)
+    size_t outline_common(const uint64_t *a, size_t n, const uint64_t *b, size_t m)
+
 BLOCK = 1 << 20  # pairs a block of CandidatePairs: 8 MB
 
 
@@ -148,29 +153,64 @@ def distinct_sets(const int64_t[::1] offsets not None, uint64_t[::1] shingles no
     return np.asarray(offsets[:n]), counts
 
 
+cdef int check_sets(const int64_t[::1] starts, const int64_t[::1] counts,
+                    size_t total) except -1:
+    cdef Py_ssize_t i, n = starts.shape[0]
+    if counts.shape[0] != n:
+        raise ValueError("starts and counts must be of one length")
+    for i in range(n):
+        if starts[i] < 0 or counts[i] < 0 or <size_t>(starts[i] + counts[i]) > total:
+            raise ValueError(f"the set of document {i} lies outside the shingles")
+    return 0
+
+
+def outlines(const int64_t[::1] starts not None, const int64_t[::1] counts not None,
+             const uint64_t[::1] shingles not None):
+    """512 bits a set, for `jaccard` to refuse most pairs by: uint64[n, 8]."""
+    check_sets(starts, counts, shingles.shape[0])
+    cdef Py_ssize_t i, n = starts.shape[0]
+    cdef const uint64_t *x = &shingles[0] if shingles.shape[0] else NULL
+    bits = np.empty((n, OUTLINE_WORDS), np.uint64)
+    cdef uint64_t[:, ::1] out = bits
+    with nogil:
+        for i in range(n):
+            outline_make(x + starts[i], counts[i], &out[i, 0])
+    return bits
+
+
 def jaccard(const uint32_t[::1] a not None, const uint32_t[::1] b not None,
             const int64_t[::1] starts not None, const int64_t[::1] counts not None,
-            const uint64_t[::1] shingles not None, double threshold=0.0):
+            const uint64_t[::1] shingles not None, double threshold=0.0, outlines=None):
     """The exact Jaccard similarity of pairs of distinct sets: float64[m].
 
-    A pair that is certain to stay below `threshold` may be given as 0.
+    A pair that is certain to stay below `threshold` may be given as 0; the `outlines` of the sets
+    make that quick.
     """
+    check_sets(starts, counts, shingles.shape[0])
     cdef Py_ssize_t i, m = a.shape[0], n = starts.shape[0]
+    cdef size_t size_a, size_b
     cdef const uint64_t *x = &shingles[0] if shingles.shape[0] else NULL
-    if b.shape[0] != m or counts.shape[0] != n:
-        raise ValueError("a and b, starts and counts must be of one length each")
-    for i in range(n):
-        if starts[i] < 0 or counts[i] < 0 or starts[i] + counts[i] > shingles.shape[0]:
-            raise ValueError(f"the set of document {i} lies outside the shingles")
+    cdef const uint64_t[:, ::1] bits = outlines
+    if b.shape[0] != m:
+        raise ValueError("a and b must be of one length")
+    if bits is not None and (bits.shape[0] != n or bits.shape[1] != OUTLINE_WORDS):
+        raise ValueError(f"outlines must be uint64[{n}, {OUTLINE_WORDS}]")
     for i in range(m):
         if a[i] >= n or b[i] >= n:
             raise ValueError(f"pair {i} names a document that is not there: {a[i]}, {b[i]}")
-    result = np.empty(m, np.float64)
+    result = np.zeros(m, np.float64)
     cdef double[::1] out = result
+    cdef bint quick = bits is not None
     with nogil:
         for i in range(m):
-            out[i] = jaccard_sorted(x + starts[a[i]], counts[a[i]], x + starts[b[i]], counts[b[i]],
-                                    threshold)
+            size_a, size_b = counts[a[i]], counts[b[i]]
+            # J >= t takes t (|A| + |B|) / (1 + t) common elements; half of one off for rounding
+            if quick and (
+                outline_common(&bits[a[i], 0], size_a, &bits[b[i], 0], size_b)
+                < threshold * (size_a + size_b) / (1 + threshold) - 0.5
+            ):
+                continue
+            out[i] = jaccard_sorted(x + starts[a[i]], size_a, x + starts[b[i]], size_b, threshold)
     return result
 
 

@@ -1,0 +1,17 @@
+"""The near-duplicate job: find near-duplicate documents, verify each pair, keep one of a kind.
+
+    settings    the parameters and their limits
+    pipeline    the stages: sketch, fold copies, candidates, verify, link, list
+    result      what a search hands back
+    memory      `deduplicate`: frames, tables and lists
+    sources     files, folders and streams of rows: read once, then copied out by row
+    job         the command: sources in, a folder out, all or nothing
+    report      what the terminal shows
+"""
+
+from ann.dedup.memory import deduplicate
+from ann.dedup.pipeline import Pairs
+from ann.dedup.result import Cluster, Result, Stats
+from ann.dedup.settings import InputError
+
+__all__ = ["Cluster", "InputError", "Pairs", "Result", "Stats", "deduplicate"]

@@ -1,0 +1,144 @@
+"""`tractable dedup`: find the near-duplicates in files, keep one of a kind."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ann.dedup.pipeline import Progress
+
+
+@click.command()
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to write.")
+@click.option("--force", is_flag=True, help="Replace a former output.")
+@click.option(
+    "--glob",
+    "globs",
+    metavar="PATTERN",
+    multiple=True,
+    help="Which files of a folder; a leading ! excludes. May be given again.",
+)
+@click.option("--text", default="text", show_default=True, metavar="COL", help="Column of text.")
+@click.option("--id", metavar="COL", help="Column of ids.  [default: the row number]")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.8,
+    show_default=True,
+    help="Jaccard similarity from which on documents are near-duplicates.",
+)
+@click.option(
+    "--recall",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.99,
+    show_default=True,
+    help="Least probability of finding a pair right at the threshold.",
+)
+@click.option("--ngram", type=click.IntRange(1), default=5, show_default=True, help="Units a shingle.")
+@click.option(
+    "--unit",
+    type=click.Choice(["word", "char"]),
+    default="word",
+    show_default=True,
+    help="What a shingle is made of.",
+)
+@click.option(
+    "--num-perm", type=click.IntRange(1), default=128, show_default=True, help="MinHash slots."
+)
+@click.option(
+    "--keep",
+    type=click.Choice(["first", "longest"]),
+    default="first",
+    show_default=True,
+    help="Which of a cluster stays; ties by id.",
+)
+@click.option(
+    "--on-error",
+    type=click.Choice(["fail", "skip"]),
+    default="fail",
+    show_default=True,
+    help="What to do about a row or a file that cannot be used.",
+)
+@click.option("--threads", type=click.IntRange(1), help="[default: all cores]")
+@click.option("--copy", is_flag=True, help="Copy the text files that stay to OUTPUT/kept.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
+def dedup(
+    inputs: tuple[str, ...],
+    output: Path | None,
+    force: bool,
+    globs: tuple[str, ...],
+    text: str,
+    id: str | None,
+    threshold: float,
+    recall: float,
+    ngram: int,
+    unit: str,
+    num_perm: int,
+    keep: str,
+    on_error: str,
+    threads: int | None,
+    copy: bool,
+    as_json: bool,
+) -> None:
+    """Find near-duplicate documents and keep one of a kind.
+
+    INPUT is a file of rows (.jsonl, .ndjson or .csv, also .gz or .zst; .parquet), a text file, a
+    folder of either, or - for JSON Lines from standard input. Without -o only the summary is
+    shown.
+    """
+    from ann.dedup.job import run
+    from ann.dedup.report import summary
+    from ann.dedup.settings import InputError, Settings, available_threads
+
+    try:
+        settings = Settings(
+            threshold=threshold,
+            recall=recall,
+            ngram=ngram,
+            unit=unit,  # type: ignore[arg-type]
+            num_perm=num_perm,
+            keep=keep,  # type: ignore[arg-type]
+            threads=threads or available_threads(),
+        )
+        with _progress() as progress:
+            outcome = run(
+                inputs,
+                settings,
+                output=output,
+                force=force,
+                globs=globs,
+                text=text,
+                id=id,
+                skip_bad=on_error == "skip",
+                copy=copy,
+                progress=progress,
+            )
+    except InputError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(json.dumps(outcome.as_dict()) if as_json else summary(outcome))
+
+
+@contextmanager
+def _progress() -> Iterator["Progress"]:
+    """A bar on a terminal, nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield lambda stage, done, total: None
+        return
+    from ann.dedup.settings import need
+
+    need("rich")
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = TextColumn("{task.description:8}"), BarColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("read", total=None)
+        yield lambda stage, done, total: bar.update(
+            task, description=stage, completed=done, total=total or None
+        )

@@ -1,0 +1,97 @@
+"""Columns of Arrow data as the pipeline wants them: texts with their sizes, and ids."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ann.dedup.pipeline import Batch, Int64s
+from ann.dedup.settings import InputError, need
+
+
+def text_sizes(texts: list[str]) -> Int64s:
+    """UTF-8 bytes of each text."""
+    sizes = np.fromiter(map(len, texts), np.int64, len(texts))
+    ascii_only = np.fromiter(map(str.isascii, texts), np.bool_, len(texts))
+    for row in np.flatnonzero(~ascii_only):
+        sizes[row] = len(texts[row].encode())
+    return sizes
+
+
+def text_batch(column: Any, where: str) -> Batch:
+    """A batch of an Arrow text column."""
+    pa, compute = need("pyarrow"), need("pyarrow.compute")
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_null(column.type) or pa.types.is_string_view(column.type):
+        column = column.cast(pa.string())
+    elif not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        raise InputError(f"{where} holds {column.type}, not text")
+    sizes = compute.fill_null(compute.binary_length(column), 0)
+    return Batch(column, sizes.to_numpy(zero_copy_only=False).astype(np.int64))
+
+
+def id_values(column: Any, where: str) -> list[int] | list[str]:
+    """An Arrow id column as Python values: ints as they are, anything else as text."""
+    pa = need("pyarrow")
+    if column.null_count:
+        raise InputError(f"{where} holds {column.null_count} nulls: every row needs an id")
+    if not pa.types.is_integer(column.type):
+        try:
+            column = column.cast(pa.large_string())
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            raise InputError(f"{where} holds {column.type}, which cannot be an id") from None
+    values: list[int] | list[str] = column.to_pylist()
+    return values
+
+
+def check_columns(wanted: Iterable[str | None], present: list[str], where: str) -> None:
+    """Say which columns there are when one is missing."""
+    for name in wanted:
+        if name is not None and name not in present:
+            there = ", ".join(map(repr, present)) or "none"
+            raise InputError(f"{where} has no column {name!r}; its columns are {there}")
+
+
+def arrow_column(values: Any) -> Any:
+    """A NumPy column of int64, float64, bool or str for Arrow.
+
+    By way of buffers, since `pyarrow.array` imports pandas where that is installed: a third of a
+    second, several times what a small job takes.
+    """
+    pa = need("pyarrow")
+    if values.dtype == object:
+        texts = [value.encode() for value in values]
+        offsets = np.zeros(len(texts) + 1, np.int64)
+        np.cumsum([len(text) for text in texts], out=offsets[1:])
+        return pa.LargeStringArray.from_buffers(
+            len(texts), pa.py_buffer(offsets), pa.py_buffer(b"".join(texts))
+        )
+    bits = values.dtype == np.bool_
+    buffer = pa.py_buffer(np.packbits(values, bitorder="little") if bits else values)
+    kind = pa.from_numpy_dtype(values.dtype)
+    return pa.Array.from_buffers(kind, len(values), [None, buffer])
+
+
+class Ids:
+    """Ids of all rows as they come; at the end int64 where all are such ints, else str."""
+
+    def __init__(self) -> None:
+        self._values: list[int | str] = []
+
+    def extend(self, values: Iterable[int | str]) -> None:
+        self._values.extend(values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def array(self) -> Any:
+        """One NumPy array: int64, or object of str."""
+        if all(type(value) is int for value in self._values):
+            try:
+                return np.array(self._values, np.int64)
+            except OverflowError:
+                pass
+        ids = np.empty(len(self._values), object)
+        ids[:] = [str(value) for value in self._values]
+        return ids

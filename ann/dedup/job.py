@@ -1,0 +1,224 @@
+"""The command as a function: sources in, a folder out, all or nothing.
+
+    OUT/kept/...            rows that stay, a file for each input file, in its own format
+    OUT/kept.txt            text files that stay (with `copy` they lie in kept/, too)
+    OUT/clusters.parquet    id, row, cluster, kept, jaccard: every member of a cluster
+    OUT/pairs.parquet       a, b, a_row, b_row, jaccard: every verified pair
+    OUT/summary.json        counts, parameters, seconds
+
+Everything is written into a hidden folder beside OUT that takes its name at the very end, so a
+broken run leaves no output, and with `force` the former output until the new one is whole.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from ann.dedup.columns import Ids, arrow_column
+from ann.dedup.pipeline import Batch, Clock, Progress, find, ordered_map, sketch
+from ann.dedup.result import Result, make_result
+from ann.dedup.settings import InputError, Settings, need
+from ann.dedup.sources import Source, open_sources
+
+SUMMARY = "summary.json"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run found, and what it met on the way."""
+
+    result: Result
+    ids: Any  # of each row: int64 or str
+    skipped: int  # rows or files that could not be used
+    binary: int  # files passed over
+    output: Path | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The content of summary.json."""
+        notes = {name: getattr(self, name) for name in ("skipped", "binary")}
+        return self.result.stats.as_dict() | notes
+
+
+def run(
+    inputs: Sequence[str],
+    settings: Settings,
+    *,
+    output: Path | None = None,
+    force: bool = False,
+    globs: Sequence[str] = (),
+    text: str = "text",
+    id: str | None = None,
+    skip_bad: bool = False,
+    copy: bool = False,
+    progress: Progress = lambda stage, done, total: None,
+) -> Outcome:
+    """Find the near-duplicates in files and write what stays to the folder `output`."""
+    if copy and output is None:
+        raise InputError("--copy needs an output folder")
+    clock, ids = Clock(), Ids()
+    target = output and Path(os.path.abspath(output))
+    if target is not None:
+        _check_apart(inputs, target)
+    with _folder(target, force) as folder, _spool(folder, inputs) as spool:
+        sources = open_sources(
+            inputs,
+            globs=globs,
+            text=text,
+            id=id,
+            skip_bad=skip_bad,
+            copy=copy,
+            output=target,
+            spool=spool,
+        )
+        sketches = sketch(_read(sources, ids, progress), settings, clock)
+        sketches = sketches._replace(
+            invalid=sketches.invalid + sum(source.invalid for source in sources)
+        )
+        named = ids.array() if len(ids) else None
+        found = find(sketches, settings, named, clock, progress)
+        outcome = Outcome(
+            make_result(sketches, found, settings, clock),
+            np.arange(len(sketches.sizes)) if named is None else named,
+            skipped=sum(source.skipped for source in sources),
+            binary=sum(getattr(source, "binary", 0) for source in sources),
+            output=output,
+        )
+        if folder is not None:
+            with clock("write"), _write_errors(output):
+                _write(sources, outcome, folder, progress)
+            summary = json.dumps(outcome.as_dict(), indent=2) + "\n"
+            with _write_errors(output):
+                (folder / SUMMARY).write_text(summary, encoding="utf-8")
+    return outcome
+
+
+def _read(sources: Sequence[Source], ids: Ids, progress: Progress) -> Iterator[Batch]:
+    total = sum(source.size for source in sources)
+    before = 0
+    for source in sources:
+
+        def advance(told: int, before: int = before) -> None:
+            progress("read", before + told, total)
+
+        yield from source.batches(ids, advance)
+        before += source.size
+
+
+def _write(sources: Sequence[Source], outcome: Outcome, folder: Path, progress: Progress) -> None:
+    """Everything but the summary, one file a task."""
+    result = outcome.result
+    ends = np.cumsum([source.rows for source in sources])
+    tasks: list[Callable[[], None]] = [
+        partial(source.write, result.kept[end - source.rows : end], folder / "kept")
+        for source, end in zip(sources, ends, strict=True)
+    ]
+    pairs, rows = result.pairs, result.clustered
+    names = outcome.ids
+    tasks[:0] = [
+        lambda: _table(
+            folder / "pairs.parquet",
+            a=names[pairs.a],
+            b=names[pairs.b],
+            a_row=pairs.a,
+            b_row=pairs.b,
+            jaccard=pairs.jaccard,
+        ),
+        lambda: _table(
+            folder / "clusters.parquet",
+            id=names[rows],
+            row=rows,
+            cluster=names[result.representative[rows]],
+            kept=result.kept[rows],
+            jaccard=result.similarity[rows],
+        ),
+    ]
+    threads = result.stats.settings.threads
+    for done, _ in enumerate(ordered_map(lambda task: task(), tasks, threads), 1):
+        progress("write", done, len(tasks))
+
+
+def _table(path: Path, **columns: Any) -> None:
+    arrays = [arrow_column(column) for column in columns.values()]
+    table = need("pyarrow").Table.from_arrays(arrays, names=list(columns))
+    need("pyarrow.parquet").write_table(table, path)
+
+
+@contextmanager
+def _spool(folder: Path | None, inputs: Sequence[str]) -> Iterator[IO[bytes] | None]:
+    """A file for standard input, if that is read and what stays of it is written."""
+    if folder is None or "-" not in inputs:
+        yield None
+        return
+    with tempfile.TemporaryFile(dir=folder) as file:
+        yield file
+
+
+@contextmanager
+def _folder(target: Path | None, force: bool) -> Iterator[Path | None]:
+    """A new folder that becomes `target` if all goes well, and vanishes if not."""
+    if target is None:
+        yield None
+        return
+    _check_target(target, force)
+    fresh = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        with _write_errors(target):
+            fresh.mkdir(parents=True)
+        yield fresh
+        with _write_errors(target):
+            _replace(fresh, target)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _check_apart(inputs: Sequence[str], target: Path) -> None:
+    """Refuse to replace what is read."""
+    for argument in inputs:
+        path = Path(os.path.abspath(argument))
+        if argument != "-" and path.is_relative_to(target) and path.exists():
+            raise InputError(f"{argument} lies inside the output {target}")
+
+
+def _check_target(target: Path, force: bool) -> None:
+    """Refuse to write over anything but a former output, and over that unless forced."""
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise InputError(f"{target} is a file; the output is a folder")
+    if any(target.iterdir()):
+        if not force:
+            raise InputError(f"{target} exists; --force replaces it")
+        if not (target / SUMMARY).is_file():
+            raise InputError(f"{target} is no output of this command: it is not replaced")
+
+
+def _replace(fresh: Path, target: Path) -> None:
+    """Give the new folder its name; a former one goes only once that is done."""
+    if not target.exists():
+        fresh.rename(target)
+        return
+    former = fresh.with_suffix(".former")
+    target.rename(former)
+    try:
+        fresh.rename(target)
+    except BaseException:
+        former.rename(target)
+        raise
+    shutil.rmtree(former)
+
+
+@contextmanager
+def _write_errors(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"cannot write {target}: {error.strerror or error}") from error

@@ -1,0 +1,155 @@
+"""JSON Lines: one object a line, of which only the wanted fields are decoded.
+
+Rows that stay are copied byte for byte: the first reading notes where each row lies (two int64),
+the second copies runs of neighbouring rows.
+
+msgspec decodes at memory speed and is strict. A block with a line that it refuses is gone
+through again line by line, and what real files hold is let through there: a byte-order mark,
+invalid UTF-8 and lone surrogates (replaced and counted in the text that is compared, untouched
+in the output), NaN. Blank lines are no rows.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from ann.dedup.columns import Ids, text_sizes
+from ann.dedup.pipeline import Batch, Bools, Int64s
+from ann.dedup.settings import InputError, need
+from ann.dedup.streams import Original, creating, explained, reading
+
+SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can spell one alone, UTF-8 cannot
+BLOCK = 1 << 20  # bytes decoded at once: about a thousand rows, some milliseconds of sketching
+
+
+class JsonLines:
+    """The rows of one stream of lines."""
+
+    def __init__(
+        self, original: Original, name: str, text: str, id: str | None, skip_bad: bool
+    ) -> None:
+        self.name = name
+        self.label = original.label
+        self.rows = self.skipped = self.invalid = 0
+        self._original = original
+        self._text, self._id, self._skip_bad = text, id, skip_bad
+        self._spans: list[Int64s] = []  # of each batch: where its rows start and end
+        self._first_error = ""
+
+    @property
+    def size(self) -> int:
+        return self._original.size
+
+    def batches(self, ids: Ids, advance: Callable[[int], None]) -> Iterator[Batch]:
+        """Read the rows."""
+        with explained(self.label), self._original.open() as raw:
+            told = raw.tell if raw.seekable() else lambda: 0
+            with reading(raw, self._original.suffix) as stream:
+                for batch in self._batches(stream, ids):
+                    yield batch
+                    advance(told())
+        if self.skipped and not self.rows:
+            raise InputError(f"no row can be used: {self._first_error}")
+
+    def _batches(self, stream: IO[bytes], ids: Ids) -> Iterator[Batch]:
+        decode = self._decoder()
+        number, position = 1, 0
+        while lines := stream.readlines(BLOCK):
+            rows: list[Any]
+            try:
+                rows = list(map(decode, lines))
+            except (ValueError, RecursionError):
+                rows = [self._patient(line, at) for at, line in enumerate(lines, number)]
+            ends = position + np.cumsum(np.fromiter(map(len, lines), np.int64, len(lines)))
+            starts = np.concatenate([[position], ends[:-1]])
+            number, position = number + len(lines), int(ends[-1])
+            if None in rows:
+                good = np.array([row is not None for row in rows])
+                starts, ends = starts[good], ends[good]
+                rows = [row for row in rows if row is not None]
+            self.rows += len(rows)
+            self._spans.append(np.stack([starts, ends]))
+            if self._id is not None:
+                ids.extend(row.id for row in rows)
+            texts = [row.text or "" for row in rows]
+            yield Batch(texts, text_sizes(texts))
+
+    def _decoder(self) -> Callable[[bytes], Any]:
+        msgspec = need("msgspec")
+        fields: list[Any] = [("text", str | None)]
+        rename = {"text": self._text}
+        if self._id is not None:
+            fields.append(("id", str | int))
+            rename["id"] = self._id
+        self._row = msgspec.defstruct("Row", fields, rename=rename, gc=False)
+        decode: Callable[[bytes], Any] = msgspec.json.Decoder(self._row).decode
+        return decode
+
+    def _patient(self, line: bytes, number: int) -> Any:
+        """The row of one line that may be bad; None for a blank line and one that is skipped."""
+        if not line.strip():
+            return None
+        clean = line.rstrip().decode("utf-8", "replace")
+        try:
+            text, *id = self._fields(json.loads(clean.removeprefix("\ufeff")))
+        except (ValueError, RecursionError) as error:
+            reason = str(error)
+            if isinstance(error, json.JSONDecodeError):
+                reason = f"{error.msg} at column {error.colno}"
+            message = f"{self.label}, line {number}: {reason}"
+            if not self._skip_bad:
+                raise InputError(message) from None
+            self._first_error = self._first_error or message
+            self.skipped += 1
+            return None
+        valid = text and SURROGATE.sub("\ufffd", text)
+        self.invalid += clean.count("\ufffd") - line.count("\ufffd".encode())
+        self.invalid += len(SURROGATE.findall(text or ""))
+        return self._row(valid, *id)
+
+    def _fields(self, row: Any) -> list[Any]:
+        """The values of the wanted fields, or a ValueError that says what is amiss."""
+        if not isinstance(row, dict):
+            raise ValueError(f"a row must be an object, not {type(row).__name__}")
+        kinds: dict[str, tuple[type, ...]] = {self._text: (str, type(None))}
+        if self._id is not None:
+            kinds[self._id] = (str, int)
+        for name, kind in kinds.items():
+            if name not in row:
+                there = ", ".join(map(repr, row)) or "none"
+                raise ValueError(f"no field {name!r}; the fields are {there}")
+            if type(row[name]) not in kind:
+                wanted = "text" if name == self._text else "text or a whole number"
+                raise ValueError(f"field {name!r} holds {json.dumps(row[name])}, not {wanted}")
+        return [row[name] for name in kinds]
+
+    def write(self, kept: Bools, folder: Path) -> None:
+        """Copy the lines of the rows that stay."""
+        spans = np.concatenate([np.empty((2, 0), np.int64), *self._spans], axis=1)
+        starts, ends = _runs(*spans[:, kept])
+        with self._original.open() as raw, reading(raw, self._original.suffix) as stream:
+            with creating(folder / self.name) as out:
+                _copy(stream, out, starts.tolist(), ends.tolist())
+
+
+def _runs(starts: Int64s, ends: Int64s) -> tuple[Int64s, Int64s]:
+    """Spans that touch become one."""
+    apart = starts[1:] != ends[:-1]
+    return starts[np.append(True, apart)[: len(starts)]], ends[np.append(apart, True)[: len(ends)]]
+
+
+def _copy(stream: IO[bytes], out: IO[bytes], starts: list[int], ends: list[int]) -> None:
+    """Copy spans, in rising order, of a stream that cannot seek."""
+    position, run = 0, 0
+    while run < len(starts) and (block := stream.read(BLOCK)):
+        view, top = memoryview(block), position + len(block)
+        while run < len(starts) and starts[run] < top:
+            out.write(view[max(starts[run] - position, 0) : ends[run] - position])
+            if ends[run] > top:
+                break
+            run += 1
+        position = top

@@ -1,0 +1,158 @@
+"""`ann.deduplicate`: the search over what is in memory: frames, tables, streams, lists of texts.
+
+Whatever speaks the Arrow C stream interface is read through it, a few thousand rows at a time;
+anything else is an iterable of str.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from ann.dedup.columns import Ids, check_columns, id_values, text_batch, text_sizes
+from ann.dedup.pipeline import Batch, Clock, Progress, find, sketch
+from ann.dedup.result import Result, make_result
+from ann.dedup.settings import InputError, Keep, Settings, Unit, available_threads, need
+
+ROWS_A_BATCH = 4096  # some megabytes of text: a millisecond or more of work, little memory
+
+
+def deduplicate(
+    data: Any,
+    *,
+    text: str = "text",
+    id: str | None = None,
+    threshold: float = 0.8,
+    recall: float = 0.99,
+    ngram: int = 5,
+    unit: Unit = "word",
+    num_perm: int = 128,
+    keep: Keep = "first",
+    threads: int | None = None,
+    seed: int = 9001,
+    progress: Progress | None = None,
+) -> Result:
+    """Find the near-duplicates in `data` and say which rows to keep.
+
+    Parameters
+    ----------
+    data : Arrow table, batch or stream, pandas or polars frame or series, or iterable of str
+        The documents. None (null) and texts without a single word are empty documents: they
+        resemble nothing and are kept.
+    text : str
+        The column of a table or frame that holds the text.
+    id : str, optional
+        The column that breaks ties where `keep` does not decide; else the row number does.
+    threshold : float
+        Documents are near-duplicates when the exact Jaccard similarity of their sets of n-grams
+        is at least this.
+    recall : float
+        The least probability with which a pair right at the threshold is found; pairs above it
+        are found more surely. `stats.recall_at_threshold` is what was reached.
+    ngram, unit : int, {"word", "char"}
+        What a set is made of: runs of `ngram` case-folded words (or characters). A document of
+        fewer units is one run.
+    num_perm : int
+        Slots of the MinHash signatures the candidates come from.
+    keep : {"first", "longest"}
+        Which of a cluster stays: the first row, or the one of most UTF-8 bytes.
+    threads : int, optional
+        All cores by default. The result does not depend on it.
+    seed : int
+        Seed of the shingle hash.
+    progress : callable, optional
+        Called as ``progress(stage, done, total)`` now and then, in the caller's thread.
+
+    Returns
+    -------
+    Result
+        `kept`, `representative`, `similarity`, `pairs`, `stats`, and `filter(data)`.
+
+    Notes
+    -----
+    Every reported pair has been verified exactly on 64-bit shingle hashes, and every removed row
+    is itself verified against the row that is kept in its place.
+
+    Examples
+    --------
+    >>> import ann
+    >>> result = ann.deduplicate(["one two three four five six"] * 2 + ["something else"])
+    >>> result.kept
+    array([ True, False,  True])
+    """
+    settings = Settings(
+        threshold=threshold,
+        recall=recall,
+        ngram=ngram,
+        unit=unit,
+        num_perm=num_perm,
+        keep=keep,
+        seed=seed,
+        threads=available_threads() if threads is None else threads,
+    )
+    report = progress or (lambda stage, done, total: None)
+    clock, ids = Clock(), Ids()
+    sketches = sketch(_batches(data, text, id, ids, report), settings, clock)
+    named = None if id is None else ids.array()
+    found = find(sketches, settings, named, clock, report)
+    return make_result(sketches, found, settings, clock)
+
+
+def _batches(
+    data: Any, text: str, id: str | None, ids: Ids, progress: Progress
+) -> Iterator[Batch]:
+    if isinstance(data, (str, bytes)):
+        raise TypeError("one text alone has no duplicates: pass a list of texts")
+    if not (hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__")):
+        if id is not None:
+            raise InputError(f"id={id!r} names a column, and a {type(data).__name__} has none")
+        yield from _text_batches(data, progress)
+        return
+    total = len(data) if hasattr(data, "__len__") else 0
+    done = 0
+    for columns in _column_batches(data, text, id):
+        batch = text_batch(columns[0], f"column {text!r}")
+        if id is not None:
+            ids.extend(id_values(columns[1], f"column {id!r}"))
+        yield batch
+        done += len(columns[0])
+        progress("read", done, total)
+
+
+def _text_batches(data: Iterable[str | None], progress: Progress) -> Iterator[Batch]:
+    items = iter(data)
+    done, total = 0, len(data) if hasattr(data, "__len__") else 0
+    while values := list(islice(items, ROWS_A_BATCH)):
+        texts = ["" if value is None else value for value in values]
+        for row, value in enumerate(texts, done):
+            if not isinstance(value, str):
+                raise TypeError(f"document {row} is a {type(value).__name__}, not a str")
+        try:
+            sizes = text_sizes(texts)
+        except UnicodeEncodeError as error:
+            row = done + texts.index(error.object)
+            raise InputError(f"document {row} holds a lone surrogate: it is no text") from None
+        yield Batch(texts, sizes)
+        done += len(texts)
+        progress("read", done, total)
+
+
+def _column_batches(data: Any, text: str, id: str | None) -> Iterator[list[Any]]:
+    """The columns wanted, slice by slice; a series or an array is its own text column."""
+    pa = need("pyarrow")
+    wanted = [text] if id is None else [text, id]
+    if hasattr(data, "iloc") and hasattr(data, "columns"):  # pandas converts what it is asked for
+        check_columns(wanted, [str(name) for name in data.columns], "the frame")
+        data = data[wanted]
+    columns: Iterable[list[Any]]
+    if hasattr(data, "columns") or hasattr(data, "schema"):
+        reader = pa.RecordBatchReader.from_stream(data)
+        check_columns(wanted, reader.schema.names, "the table")
+        columns = ([batch.column(name) for name in wanted] for batch in reader)
+    elif id is not None:
+        raise InputError(f"id={id!r} names a column, and a {type(data).__name__} has none")
+    else:
+        column = pa.array(data) if hasattr(data, "__arrow_c_array__") else pa.chunked_array(data)
+        columns = ([chunk] for chunk in getattr(column, "chunks", [column]))
+    for row in columns:
+        for start in range(0, len(row[0]), ROWS_A_BATCH):
+            yield [column.slice(start, ROWS_A_BATCH) for column in row]

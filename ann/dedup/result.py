@@ -1,0 +1,148 @@
+"""What a search hands back: which rows stay, whom they stand for, and how it went."""
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from ann.bands import s_curve
+from ann.dedup.pipeline import Bools, Clock, Floats, Found, Int64s, Pairs, Sketches
+from ann.dedup.settings import InputError, Settings
+
+Data = TypeVar("Data")
+
+
+class Cluster(NamedTuple):
+    """A kept row and the rows it stands for."""
+
+    kept: int
+    removed: Int64s
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Counts, costs and promises of one search."""
+
+    documents: int
+    empty: int
+    invalid_utf8: int
+    kept: int
+    removed: int
+    clusters: int
+    pairs: int
+    pairs_unlisted: int
+    candidates: int
+    bytes: int
+    bytes_removed: int
+    bands: int
+    rows: int
+    recall_at_threshold: float
+    settings: Settings
+    seconds: dict[str, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, ready for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, repr=False)
+class Result:
+    """The near-duplicates of a collection, by row.
+
+    Attributes
+    ----------
+    kept : ndarray of bool
+        True where the row stays.
+    representative : ndarray of int64
+        The row that stays in this one's place; its own number where it stays itself.
+    similarity : ndarray of float64
+        Exact Jaccard similarity of each row to its representative, 1.0 where it stays.
+    pairs : Pairs
+        All verified pairs at or above the threshold: arrays `a`, `b` (a < b) and `jaccard`.
+        Of a group of identical documents the first hundred are listed pairwise; any further
+        one is listed with the first alone, and `stats.pairs_unlisted` counts what is left out.
+    stats : Stats
+        Counts, parameters and seconds.
+    """
+
+    kept: Bools
+    representative: Int64s
+    similarity: Floats
+    pairs: Pairs
+    stats: Stats
+
+    @property
+    def clustered(self) -> Int64s:
+        """The rows of all clusters of two or more, cluster after cluster, the kept one first."""
+        removed, kept = self._by_cluster
+        rows = np.concatenate([kept, removed])
+        return rows[np.lexsort((rows, ~self.kept[rows], self.representative[rows]))]
+
+    @cached_property
+    def _by_cluster(self) -> tuple[Int64s, Int64s]:
+        """Removed rows ordered by (representative, row), and the representatives."""
+        removed = np.flatnonzero(~self.kept)
+        removed = removed[np.argsort(self.representative[removed], kind="stable")]
+        return removed, np.unique(self.representative[removed])
+
+    def largest(self, limit: int) -> list[Cluster]:
+        """The largest clusters, then those kept first."""
+        removed, kept = self._by_cluster
+        owner = self.representative[removed]
+        first = np.searchsorted(owner, kept)
+        last = np.searchsorted(owner, kept, "right")
+        chosen = np.argsort(first - last, kind="stable")[:limit]
+        return [Cluster(int(kept[i]), removed[first[i] : last[i]]) for i in chosen]
+
+    def filter(self, data: Data) -> Data:
+        """The kept rows of `data`, in the kind of container it is.
+
+        Arrow tables and arrays, pandas and polars frames and series and NumPy arrays come back
+        as what they are; any other iterable comes back as a list.
+        """
+        if hasattr(data, "__len__") and len(data) != len(self.kept):
+            raise InputError(f"{len(data)} rows, where the search had {len(self.kept)}")
+        filtered: Any
+        if hasattr(data, "iloc"):  # pandas
+            filtered = data.iloc[np.flatnonzero(self.kept)]
+        elif isinstance(data, np.ndarray):
+            filtered = data[self.kept]
+        elif hasattr(data, "filter"):  # pyarrow, polars
+            filtered = data.filter(self.kept)
+        else:
+            items: Any = data
+            filtered = [item for item, kept in zip(items, self.kept, strict=True) if kept]
+        return filtered  # type: ignore[no-any-return]
+
+    def __repr__(self) -> str:
+        s = self.stats
+        return (
+            f"<Result: {s.documents:,} documents, {s.kept:,} kept, {s.removed:,} removed in "
+            f"{s.clusters:,} clusters; {s.pairs:,} pairs at Jaccard >= {s.settings.threshold:g}, "
+            f"each found with probability >= {s.recall_at_threshold:.4f}>"
+        )
+
+
+def make_result(sketches: Sketches, found: Found, settings: Settings, clock: Clock) -> Result:
+    """Count what was found."""
+    kept = found.representative == np.arange(len(sketches.sizes))
+    stats = Stats(
+        documents=len(kept),
+        empty=int((np.diff(sketches.offsets) == 0).sum()),
+        invalid_utf8=sketches.invalid,
+        kept=int(kept.sum()),
+        removed=int((~kept).sum()),
+        clusters=len(np.unique(found.representative[~kept])),
+        pairs=len(found.pairs.a),
+        pairs_unlisted=found.unlisted,
+        candidates=found.candidates,
+        bytes=int(sketches.sizes.sum()),
+        bytes_removed=int(sketches.sizes[~kept].sum()),
+        bands=sketches.bands,
+        rows=sketches.rows,
+        recall_at_threshold=float(s_curve(settings.threshold, sketches.bands, sketches.rows)),
+        settings=settings,
+        seconds=clock.seconds,
+    )
+    return Result(kept, found.representative, found.similarity, found.pairs, stats)

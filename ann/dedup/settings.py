@@ -1,0 +1,80 @@
+"""The parameters of a near-duplicate search, checked in one place, and the errors people see."""
+
+import importlib
+import os
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+Unit = Literal["word", "char"]
+Keep = Literal["first", "longest"]
+
+
+class InputError(ValueError):
+    """Something in the input, the output or the options that the user can mend."""
+
+
+def need(module: str) -> Any:
+    """Import a module of the extra `jobs`, or say how to get it."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        package = module.partition(".")[0]
+        if error.name != package:
+            raise
+        raise InputError(
+            f"this needs {package}, which is not installed: pip install 'tractable[jobs]'"
+        ) from None
+
+
+def available_threads() -> int:
+    """The cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What counts as a near-duplicate, how surely it is found, and which copy stays.
+
+    Parameters
+    ----------
+    threshold : float
+        Two documents are near-duplicates when the exact Jaccard similarity of their sets of
+        n-grams is at least this.
+    recall : float
+        The smallest probability with which a pair right at the threshold is found.
+    ngram : int
+        Units in a shingle.
+    unit : {"word", "char"}
+        What a shingle is made of.
+    num_perm : int
+        Slots of a MinHash signature.
+    keep : {"first", "longest"}
+        Which of a cluster stays: the first row, or the text of most bytes.
+    seed : int
+        Seed of the shingle hash.
+    threads : int
+        Threads that sketch and verify; the results are the same for any number.
+    """
+
+    threshold: float = 0.8
+    recall: float = 0.99
+    ngram: int = 5
+    unit: Unit = "word"
+    num_perm: int = 128
+    keep: Keep = "first"
+    seed: int = 9001
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold <= 1:
+            raise InputError(f"threshold must be above 0 and at most 1, not {self.threshold}")
+        if not 0 < self.recall < 1:
+            raise InputError(f"recall must lie between 0 and 1, not {self.recall}")
+        for name in ("ngram", "num_perm", "threads"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name, choices in (("unit", get_args(Unit)), ("keep", get_args(Keep))):
+            if getattr(self, name) not in choices:
+                raise InputError(f"{name} must be one of {choices}, not {getattr(self, name)!r}")

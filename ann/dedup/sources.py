@@ -1,0 +1,177 @@
+"""What the arguments of the command stand for: files, folders, standard input.
+
+A file is read as its name says: rows of JSON Lines, CSV or Parquet, else one document of text. A
+folder stands for the files in it that the globs choose; they are all rows or all text, so that a
+shard of rows is never taken for one long document by accident.
+
+Globs are those of ripgrep and git: a pattern without a slash matches a name at any depth, one
+with a slash the path below the folder; `**` crosses folders; `!` excludes; the last that matches
+decides. Hidden files and links inside a folder are passed over.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path, PurePath
+from typing import IO, Protocol
+
+from ann.dedup.columns import Ids
+from ann.dedup.jsonl import JsonLines
+from ann.dedup.pipeline import Batch, Bools
+from ann.dedup.settings import InputError
+from ann.dedup.streams import COMPRESSIONS, Original, Piped
+from ann.dedup.tables import Csv, Parquet
+from ann.dedup.textfiles import TextFiles
+
+FORMATS: dict[str, type[JsonLines | Csv | Parquet]] = {
+    ".jsonl": JsonLines,
+    ".ndjson": JsonLines,
+    ".csv": Csv,
+    ".parquet": Parquet,
+}
+TOKEN = re.compile(r"\*\*/|/\*\*$|\*|\?|\[!?[^]]+\]|\{[^}]*\}|.", re.DOTALL)
+
+
+class Source(Protocol):
+    """Documents that can be read once and then be copied out, by row."""
+
+    label: str
+    rows: int
+    skipped: int
+    invalid: int
+
+    @property
+    def size(self) -> int: ...
+    def batches(self, ids: Ids, advance: Callable[[int], None]) -> Iterator[Batch]: ...
+    def write(self, kept: Bools, folder: Path) -> None: ...
+
+
+def open_sources(
+    arguments: Sequence[str],
+    *,
+    globs: Sequence[str],
+    text: str,
+    id: str | None,
+    skip_bad: bool,
+    copy: bool,
+    output: Path | None,
+    spool: IO[bytes] | None,
+) -> list[Source]:
+    """The sources in the order of the arguments; a file named twice is read once.
+
+    Parameters
+    ----------
+    output : Path, optional
+        The folder to be written: never read, though it may lie inside an input.
+    spool : file, optional
+        Where standard input is kept for its second reading.
+    """
+    found: dict[str, Path] = {}
+    for argument in arguments:
+        if argument != "-":
+            for path in _files(Path(argument), globs, output):
+                found.setdefault(os.path.abspath(path), path)
+    paths = list(found.values())
+    rows = [path for path in paths if row_format(path)]
+    if rows and len(rows) < len(paths):
+        other = next(path for path in paths if not row_format(path))
+        raise InputError(f"{rows[0]} holds rows and {other} is text: give them to separate runs")
+    base = _common_folder([Path(argument) for argument in arguments if argument != "-"])
+    named = {os.path.relpath(path, base): path for path in paths}
+    if paths and not rows:
+        if "-" in arguments:
+            raise InputError("standard input holds rows: do not mix it with text files")
+        if id is not None:
+            raise InputError("--id names a column, and text files have none")
+        return [TextFiles(named, skip_bad, copy)]
+    if copy:
+        raise InputError("--copy is for text files; kept rows are always written")
+    sources: list[Source] = []
+    for name, path in named.items():
+        kind = FORMATS[row_format(path)]
+        sources.append(kind(Original(path), name, text, id, skip_bad))
+    if "-" in arguments:
+        sources.append(JsonLines(Piped(spool), "stdin.jsonl", text, id, skip_bad))
+    return sources
+
+
+def row_format(path: PurePath) -> str:
+    """The suffix that says how rows are stored, or nothing for text."""
+    stem = path.with_suffix("") if path.suffix in COMPRESSIONS else path
+    known = stem.suffix in FORMATS and (stem == path or stem.suffix != ".parquet")
+    return stem.suffix if known else ""
+
+
+def _common_folder(arguments: list[Path]) -> str:
+    """What names are relative to: the folder that holds all arguments."""
+    folders = [path if path.is_dir() else path.parent for path in arguments]
+    return os.path.commonpath([os.path.abspath(folder) for folder in folders]) if folders else ""
+
+
+def _files(argument: Path, globs: Sequence[str], output: Path | None) -> list[Path]:
+    """The files an argument stands for."""
+    if not argument.is_dir():
+        if not argument.exists():
+            raise InputError(f"{argument} does not exist")
+        return [argument]
+    verdict = _judge(globs)
+    wanted = (True,) if any(not glob.startswith("!") for glob in globs) else (True, None)
+    files = []
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"cannot read {error.filename}: {error.strerror}")
+
+    for folder, folders, names in os.walk(argument, onerror=refuse):
+        here = Path(folder)
+        below = here.relative_to(argument).as_posix()
+        prefix = "" if below == "." else below + "/"
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".")
+            and verdict(prefix + name) is not False
+            and Path(os.path.abspath(here / name)) != output
+        ]
+        for name in names:
+            path = here / name
+            if name.startswith(".") or verdict(prefix + name) not in wanted:
+                continue
+            if path.is_file() and not path.is_symlink():
+                files.append(path)
+    if not files:
+        raise InputError(f"no file in {argument}" + (" matches the globs" if globs else ""))
+    return sorted(files)
+
+
+def _judge(globs: Sequence[str]) -> Callable[[str], bool | None]:
+    """Whether the last glob that matches a path includes or excludes it; None: none matches."""
+    rules = [(not glob.startswith("!"), _regex(glob.removeprefix("!"))) for glob in globs]
+
+    def verdict(path: str) -> bool | None:
+        return next((include for include, regex in reversed(rules) if regex.fullmatch(path)), None)
+
+    return verdict
+
+
+def _regex(glob: str) -> re.Pattern[str]:
+    """A glob as a regular expression for paths with slashes."""
+    anchored = "/" in glob.rstrip("/")
+    parts = [] if anchored else ["(?:.*/)?"]
+    for token in TOKEN.findall(glob.strip("/")):
+        if token == "**/":
+            parts.append("(?:.*/)?")
+        elif token == "/**":
+            parts.append("(?:/.*)?")
+        elif token in ("*", "?"):
+            parts.append("[^/]" + token.replace("?", ""))
+        elif token[0] == "[" and len(token) > 1:
+            parts.append(token.replace("[!", "[^", 1).replace("\\", "\\\\"))
+        elif token[0] == "{" and len(token) > 1:
+            choices = token[1:-1].split(",")
+            parts.append("(?:" + "|".join(_regex("/" + choice).pattern for choice in choices) + ")")
+        else:
+            parts.append(re.escape(token))
+    try:
+        return re.compile("".join(parts), re.DOTALL)
+    except re.error:
+        raise InputError(f"cannot understand the glob {glob!r}") from None

@@ -1,0 +1,119 @@
+"""Files that are read twice, compressed or not, and must not change in between.
+
+The search keeps no text, so what stays is copied from the input in a second reading. `Original`
+remembers size and time of modification at the first opening, and refuses a file that differs
+later. Standard input cannot be read twice: `Piped` copies it to a temporary file.
+"""
+
+import csv
+import gzip
+import io
+import os
+import shutil
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, cast
+
+from ann.dedup.settings import InputError, need
+
+COMPRESSIONS = (".gz", ".zst")
+
+
+@contextmanager
+def reading(raw: IO[bytes], suffix: str) -> Iterator[IO[bytes]]:
+    """The contents of an open file, decompressed as the suffix says."""
+    if suffix == ".gz":
+        with gzip.GzipFile(fileobj=raw) as stream:
+            yield cast(IO[bytes], stream)
+    elif suffix == ".zst":
+        own = os.fdopen(os.dup(raw.fileno()), "rb")  # Arrow closes what it is given
+        with io.BufferedReader(need("pyarrow").CompressedInputStream(own, "zstd")) as stream:
+            yield stream
+    else:
+        yield raw
+
+
+@contextmanager
+def creating(path: Path) -> Iterator[IO[bytes]]:
+    """A new file, compressed as its name says."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as raw:
+        if path.suffix == ".gz":  # no name, no time: the same rows make the same file
+            with gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as stream:
+                yield cast(IO[bytes], stream)
+        elif path.suffix == ".zst":
+            with need("pyarrow").CompressedOutputStream(raw, "zstd") as stream:
+                yield stream
+        else:
+            yield raw
+
+
+@contextmanager
+def explained(name: str) -> Iterator[None]:
+    """Whatever can go wrong in reading becomes one line that names the file."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, EOFError, ValueError, csv.Error, zlib.error) as error:  # Arrow's: ValueErrors
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise InputError(f"cannot read {name}: {reason}") from error
+
+
+class Original:
+    """A file, to be opened now and again later."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.label = str(path)
+        self.suffix = path.suffix
+        self._state: tuple[int, int] | None = None
+
+    @property
+    def size(self) -> int:
+        """Its size, for the progress bar; a file that is not there is reported when opened."""
+        try:
+            return self.path.stat().st_size
+        except OSError:
+            return 0
+
+    @contextmanager
+    def open(self) -> Iterator[IO[bytes]]:
+        """The bytes of the file; refused if it is not what it was before."""
+        with self.path.open("rb") as raw:
+            self._check(raw)
+            yield raw
+            self._check(raw)
+
+    def _check(self, raw: IO[bytes]) -> None:
+        status = os.fstat(raw.fileno())
+        state = (status.st_size, status.st_mtime_ns)
+        if self._state is None:
+            self._state = state
+        if state != self._state:
+            raise InputError(f"{self.label} changed while it was read: nothing was written")
+
+
+class Piped(Original):
+    """Standard input, which is first copied to `spool` if it is to be read again."""
+
+    size = 0
+
+    def __init__(self, spool: IO[bytes] | None) -> None:
+        self.label, self.suffix = "standard input", ""
+        self._spool = spool
+        self._copied = False
+
+    @contextmanager
+    def open(self) -> Iterator[IO[bytes]]:
+        if self._spool is None:
+            yield sys.stdin.buffer
+            return
+        if not self._copied:
+            shutil.copyfileobj(sys.stdin.buffer, self._spool)
+            self._copied = True
+        self._spool.seek(0)
+        yield self._spool

@@ -1,0 +1,159 @@
+"""Parquet and CSV: columns by pyarrow, a batch at a time.
+
+The first reading takes the wanted columns only, the second all of them, and writes the rows that
+stay with the same schema and compression. Every cell of a CSV file is text to both readings, so
+that 007 stays 007; quotes are put where they are needed.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ann.dedup.columns import Ids, check_columns, id_values, text_batch
+from ann.dedup.pipeline import Batch, Bools
+from ann.dedup.settings import need
+from ann.dedup.streams import Original, creating, explained, reading
+
+ROWS_READ = 4096  # of the wanted columns
+ROWS_WRITTEN = 1 << 16  # of all columns, and of each row group written
+CSV_BLOCK = 1 << 24  # the longest row a CSV file may have
+
+
+class Table:
+    """What both formats share: the first reading, over record batches of some columns."""
+
+    def __init__(
+        self, original: Original, name: str, text: str, id: str | None, skip_bad: bool
+    ) -> None:
+        self.name = name
+        self.label = original.label
+        self.rows = self.skipped = self.invalid = 0
+        self._original = original
+        self._text, self._id, self._skip_bad = text, id, skip_bad
+
+    @property
+    def size(self) -> int:
+        return self._original.size
+
+    def _read(self, columns: list[str]) -> Iterator[tuple[Any, int]]:
+        """Record batches of these columns, and the bytes of the file read so far."""
+        raise NotImplementedError
+
+    def batches(self, ids: Ids, advance: Callable[[int], None]) -> Iterator[Batch]:
+        """Read the text and the ids."""
+        columns = [self._text] if self._id is None else [self._text, self._id]
+        with explained(self.label):
+            for record, told in self._read(columns):
+                where = f"{self.label}: column {self._text!r}"
+                batch = text_batch(record.column(self._text), where)
+                self.rows += record.num_rows
+                if self._id is not None:
+                    where = f"{self.label}: column {self._id!r}"
+                    ids.extend(id_values(record.column(self._id), where))
+                yield batch
+                advance(told)
+
+
+class Parquet(Table):
+    """The rows of a Parquet file."""
+
+    @contextmanager
+    def _open(self) -> Iterator[Any]:
+        with self._original.open() as raw:
+            yield need("pyarrow.parquet").ParquetFile(raw)
+
+    def _read(self, columns: list[str]) -> Iterator[tuple[Any, int]]:
+        with self._open() as file:
+            check_columns(columns, file.schema_arrow.names, self.label)
+            done = 0
+            for record in file.iter_batches(ROWS_READ, columns=columns):
+                done += record.num_rows
+                yield record, self.size * done // file.metadata.num_rows
+
+    def write(self, kept: Bools, folder: Path) -> None:
+        """Write the rows that stay, a row group for each batch."""
+        parquet = need("pyarrow.parquet")
+        path = folder / self.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with self._open() as file:
+            codec = "none"
+            if file.num_row_groups:
+                codec = file.metadata.row_group(0).column(0).compression
+                codec = "none" if codec == "UNCOMPRESSED" else codec
+            row = 0
+            with parquet.ParquetWriter(path, file.schema_arrow, compression=codec) as out:
+                for record in file.iter_batches(ROWS_WRITTEN):
+                    stays = kept[row : row + record.num_rows]
+                    row += record.num_rows
+                    if stays.any():
+                        out.write_batch(record.filter(stays))
+
+
+class Csv(Table):
+    """The rows of a CSV file with a header line."""
+
+    def _header(self) -> tuple[list[str], bool]:
+        """The names of the columns, and whether anything follows them."""
+        with self._original.open() as raw, reading(raw, self._original.suffix) as stream:
+            lines = io.TextIOWrapper(stream, "utf-8-sig", "surrogateescape", newline="")
+            names = next(csv.reader(lines), [])
+            return names, bool(lines.read(1))
+
+    def _records(self, names: list[str], columns: list[str], bad_row: Any) -> Iterator[Any]:
+        """Record batches of these columns as bytes, and the bytes of the file read so far."""
+        pa, arrow_csv = need("pyarrow"), need("pyarrow.csv")
+        with self._original.open() as raw, reading(raw, self._original.suffix) as stream:
+            for record in arrow_csv.open_csv(
+                stream,
+                arrow_csv.ReadOptions(
+                    use_threads=False,  # rows are numbered in messages
+                    block_size=CSV_BLOCK,
+                    column_names=names,
+                    skip_rows_after_names=1,
+                ),
+                arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=bad_row),
+                arrow_csv.ConvertOptions(
+                    check_utf8=False,
+                    strings_can_be_null=False,
+                    column_types=dict.fromkeys(columns, pa.string()),
+                    include_columns=columns,
+                ),
+            ):
+                yield record, raw.tell()
+
+    def _read(self, columns: list[str]) -> Iterator[tuple[Any, int]]:
+        names, more = self._header()
+        if names:
+            check_columns(columns, names, self.label)
+        if more:
+            yield from self._records(names, columns, self._bad_row)
+
+    def _bad_row(self, row: Any) -> str:
+        self.skipped += self._skip_bad
+        return "skip" if self._skip_bad else "error"
+
+    def write(self, kept: Bools, folder: Path) -> None:
+        """Write the rows that stay; what was skipped is skipped again."""
+        names, more = self._header()
+        row = 0
+        with creating(folder / self.name) as out:
+            out.write(_csv_lines([names] if names else []))
+            for record, _ in self._records(names, names, lambda _: "skip") if more else ():
+                stays = kept[row : row + record.num_rows]
+                row += record.num_rows
+                columns = (column.filter(stays) for column in record.columns)
+                cells = (column.cast("binary").to_pylist() for column in columns)
+                out.write(_csv_lines(zip(*(map(_text, column) for column in cells), strict=True)))
+
+
+def _text(cell: bytes) -> str:
+    return cell.decode("utf-8", "surrogateescape")  # what is not UTF-8 is written as it came
+
+
+def _csv_lines(rows: Iterable[Iterable[str]]) -> bytes:
+    lines = io.StringIO(newline="")
+    csv.writer(lines, lineterminator="\n").writerows(rows)
+    return lines.getvalue().encode("utf-8", "surrogateescape")

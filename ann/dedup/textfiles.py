@@ -1,0 +1,90 @@
+"""Text files: each one a document, named by its path below the common folder.
+
+A file with a NUL byte in its first 8 KiB is binary (UTF-16 text looks like that, too): passed
+over and counted.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ann.dedup.columns import Ids
+from ann.dedup.pipeline import Batch, Bools
+from ann.dedup.settings import InputError
+from ann.dedup.streams import Original, creating, explained
+
+PROBE = 8192  # bytes in which a NUL tells a binary file, as in git and ripgrep
+BATCH = 1 << 20  # bytes of text sketched at once
+FILES_A_BATCH = 256  # of tiny files, so that the progress bar moves
+
+
+class TextFiles:
+    """All text files of a job, as one source."""
+
+    def __init__(self, paths: dict[str, Path], skip_bad: bool, copy: bool) -> None:
+        self.rows = self.skipped = self.invalid = self.binary = 0
+        self.label = "the text files"
+        self._originals = {name: Original(path) for name, path in paths.items()}
+        self._skip_bad, self._copy = skip_bad, copy
+        self._names: list[str] = []  # of the rows
+
+    @property
+    def size(self) -> int:
+        return sum(original.size for original in self._originals.values())
+
+    def batches(self, ids: Ids, advance: Callable[[int], None]) -> Iterator[Batch]:
+        """Read every file once."""
+        texts: list[bytes] = []
+        sizes: list[int] = []
+        told = 0
+        for name, original in self._originals.items():
+            data = self._contents(original)
+            if data is None:
+                continue
+            self._names.append(name)
+            texts.append(data)
+            sizes.append(len(data))
+            told += len(data)
+            if sum(sizes) >= BATCH or len(sizes) >= FILES_A_BATCH:
+                yield Batch(texts, np.array(sizes, np.int64))
+                advance(told)
+                texts, sizes = [], []
+        if texts:
+            yield Batch(texts, np.array(sizes, np.int64))
+            advance(told)
+        self.rows = len(self._names)
+        ids.extend(printable(name) for name in self._names)
+
+    def _contents(self, original: Original) -> bytes | None:
+        """The bytes of a file; None if it is binary, or unreadable and to be skipped."""
+        try:
+            with explained(original.label), original.open() as raw:
+                head = raw.read(PROBE)
+                if b"\0" not in head:
+                    return head + raw.read()
+        except InputError:
+            if not self._skip_bad:
+                raise
+            self.skipped += 1
+        else:
+            self.binary += 1
+        return None
+
+    def write(self, kept: Bools, folder: Path) -> None:
+        """List the files that stay, and copy them if that is wanted."""
+        stay = [name for name, stays in zip(self._names, kept, strict=True) if stays]
+        with creating(folder.parent / "kept.txt") as out:
+            out.writelines(os.fsencode(name) + b"\n" for name in stay)
+        for name in stay if self._copy else ():
+            original, target = self._originals[name], folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with original.open():
+                shutil.copy2(original.path, target)
+
+
+def printable(name: str) -> str:
+    """A path as valid text: bytes that are not UTF-8 show as U+FFFD."""
+    return os.fsencode(name).decode("utf-8", "replace")

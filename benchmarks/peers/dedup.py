@@ -1,0 +1,81 @@
+"""The near-duplicate job against the fixed baseline, interleaved: medians and ratios.
+
+Ours reads the file, verifies every pair and writes the cleaned output; the baseline
+(dedup_baseline.py) flags rows and stops there.
+
+    python benchmarks/peers/dedup.py FILE.jsonl[.gz] [--repeat 5] [--threads N]
+"""
+
+import argparse
+import gzip
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from dedup_baseline import duplicate_flags
+
+from ann.dedup.job import run
+from ann.dedup.settings import Settings, available_threads
+
+HERE = Path(__file__).parent
+
+
+def medians(jobs: dict[str, Callable[[], object]], repeat: int) -> dict[str, float]:
+    """Median seconds of each job, taken in turns so that a noisy machine is noisy for all."""
+    seconds: dict[str, list[float]] = {name: [] for name in jobs}
+    for _ in range(repeat):
+        for name, job in jobs.items():
+            start = time.perf_counter()
+            job()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=available_threads())
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        rows, out = Path(folder, "rows.jsonl"), Path(folder, "out")
+        opened = gzip.open if options.file.suffix == ".gz" else open
+        with opened(options.file, "rb") as packed, rows.open("wb") as plain:
+            shutil.copyfileobj(packed, plain)
+        settings = Settings(threads=options.threads)
+        command = Path(sys.executable).with_name("tractable")
+        ours = [command, "dedup", rows, "-o", out, "--force", f"--threads={options.threads}"]
+        theirs = [sys.executable, HERE / "dedup_baseline.py", rows]
+
+        def whole(arguments: list[object]) -> Callable[[], object]:
+            words = [str(argument) for argument in arguments]
+            return lambda: subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+
+        print(f"{rows.stat().st_size / 1e6:.1f} MB, {options.threads} threads for ours")
+        for title, jobs in (
+            (
+                "in one process",
+                {
+                    "ours": lambda: run([str(rows)], settings, output=out, force=True),
+                    "baseline": lambda: duplicate_flags(str(rows)),
+                },
+            ),
+            ("whole commands", {"ours": whole(ours), "baseline": whole(theirs)}),
+        ):
+            for job in jobs.values():
+                job()  # imports and the page cache
+            median = medians(jobs, options.repeat)
+            ratio = median["baseline"] / median["ours"]
+            print(
+                f"{title}: ours {median['ours']:.3f} s, baseline {median['baseline']:.3f} s,"
+                f" {ratio:.1f} times faster"
+            )
+
+
+if __name__ == "__main__":
+    main()

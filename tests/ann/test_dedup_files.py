@@ -1,0 +1,536 @@
+"""`tractable dedup` on files: every format there and back, and nothing left behind."""
+
+import csv
+import gzip
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+
+import ann
+from ann.dedup import jsonl, streams, tables
+from ann.dedup.job import run
+from ann.dedup.settings import InputError, Settings
+from ann.dedup.sources import _regex
+
+TRACTABLE = Path(sys.executable).with_name("tractable")
+LONG = " ".join(f"word{i}" for i in range(60))
+
+
+def pack(data, suffix):
+    if suffix == ".gz":
+        return gzip.compress(data)
+    if suffix == ".zst":
+        return pa.compress(data, "zstd", asbytes=True)
+    return data
+
+
+def unpack(path):
+    with path.open("rb") as raw, streams.reading(raw, path.suffix) as stream:
+        return stream.read()
+
+
+def json_lines(texts, **columns):
+    rows = zip(texts, *columns.values(), strict=True)
+    return [
+        json.dumps(dict(zip(["text", *columns], row, strict=True)), ensure_ascii=bool(i % 2)) + "\n"
+        for i, row in enumerate(rows)
+    ]
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes a file of bytes or lines below tmp_path and returns its path."""
+
+    def write_file(name, content):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = content if isinstance(content, list) else [content]
+        path.write_bytes(b"".join(x if isinstance(x, bytes) else x.encode() for x in lines))
+        return path
+
+    return write_file
+
+
+def summary_of(result):
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
+@pytest.mark.parametrize("last", ["\n", ""])
+def test_json_lines_pass_byte_for_byte(suffix, last, corpus, write, tmp_path, command, monkeypatch):
+    monkeypatch.setattr(jsonl, "BLOCK", 1 << 10)
+    lines = json_lines(corpus, extra=[{"n": [1.50, None, "é"]}] * len(corpus))
+    lines[3] = lines[3].replace("\n", "  \r\n")
+    lines[-1] = lines[-1].rstrip("\n") + last
+    packed = pack("".join(lines).encode(), suffix)
+    path = write(f"rows.jsonl{suffix}", packed)
+    expected = ann.deduplicate(corpus)
+    output = tmp_path / "out"
+    told = summary_of(command(path, "-o", output, "--json"))
+    assert told == json.loads((output / "summary.json").read_text()) | {"seconds": told["seconds"]}
+    kept = [line for line, stays in zip(lines, expected.kept, strict=True) if stays]
+    assert unpack(output / "kept" / path.name) == "".join(kept).encode()
+    assert told["removed"] == expected.stats.removed > 100
+
+
+def test_tables_of_pairs_and_clusters(corpus, write, tmp_path, command):
+    ids = [f"id{row}" for row in range(len(corpus))]
+    path = write("rows.ndjson", json_lines(corpus, name=ids))
+    assert command(path, "-o", tmp_path / "out", "--id", "name").exit_code == 0
+    expected = ann.deduplicate(corpus)
+    pairs = pq.read_table(tmp_path / "out/pairs.parquet").to_pydict()
+    assert pairs["a_row"] == expected.pairs.a.tolist()
+    assert pairs["b_row"] == expected.pairs.b.tolist()
+    assert pairs["jaccard"] == expected.pairs.jaccard.tolist()
+    assert pairs["a"] == [ids[row] for row in pairs["a_row"]]
+    assert pairs["b"] == [ids[row] for row in pairs["b_row"]]
+    clusters = pq.read_table(tmp_path / "out/clusters.parquet").to_pydict()
+    rows = clusters["row"]
+    assert rows == expected.clustered.tolist()
+    assert clusters["id"] == [ids[row] for row in rows]
+    assert clusters["cluster"] == [ids[expected.representative[row]] for row in rows]
+    assert clusters["kept"] == [bool(expected.kept[row]) for row in rows]
+    assert clusters["jaccard"] == [expected.similarity[row] for row in rows]
+
+
+@pytest.mark.parametrize("values", [[7, 3, 5], [7, "3", 5], [2**70, 3, 5], ["é", "a", "b"]])
+def test_ids_are_ints_if_all_are_and_text_if_not(values, write, tmp_path, command):
+    path = write("rows.jsonl", json_lines([LONG] * 3, key=values))
+    assert command(path, "-o", tmp_path / "out", "--id", "key").exit_code == 0
+    ids = pq.read_table(tmp_path / "out/clusters.parquet").column("id").to_pylist()
+    assert ids == (values if values == [7, 3, 5] else [str(value) for value in values])
+
+
+def test_shards_keep_their_names_and_number_their_rows_on(corpus, write, tmp_path, command):
+    thirds = np.array_split(np.arange(len(corpus)), 3)
+    files = [f"data/{name}/part.jsonl" for name in "abc"]
+    for name, rows in zip(files, thirds, strict=True):
+        write(name, json_lines([corpus[row] for row in rows]))
+    expected = ann.deduplicate(corpus)
+    told = summary_of(command(tmp_path / "data", "-o", tmp_path / "out", "--json"))
+    assert told["removed"] == expected.stats.removed
+    for name, rows in zip(files, thirds, strict=True):
+        text = (tmp_path / "out/kept" / Path(name).relative_to("data")).read_text()
+        kept = [corpus[row] for row in rows if expected.kept[row]]
+        assert [json.loads(line)["text"] for line in text.splitlines()] == kept
+    pairs = pq.read_table(tmp_path / "out/pairs.parquet").to_pydict()
+    assert pairs["a"] == pairs["a_row"] == expected.pairs.a.tolist()
+
+
+@pytest.mark.parametrize("compression", ["snappy", "zstd", "none"])
+def test_parquet_there_and_back(compression, corpus, tmp_path, command, monkeypatch):
+    monkeypatch.setattr(tables, "ROWS_READ", 37)
+    monkeypatch.setattr(tables, "ROWS_WRITTEN", 101)
+    n = len(corpus)
+    table = pa.table(
+        {
+            "key": pa.array(range(n), pa.uint16()),
+            "text": pa.array(corpus).dictionary_encode(),
+            "nested": [{"a": [i]} for i in range(n)],
+        },
+    ).replace_schema_metadata({"who": "me"})
+    pq.write_table(table, tmp_path / "rows.parquet", compression=compression, row_group_size=70)
+    expected = ann.deduplicate(corpus)
+    result = command(tmp_path / "rows.parquet", "-o", tmp_path / "out", "--id", "key")
+    assert result.exit_code == 0
+    kept = pq.ParquetFile(tmp_path / "out/kept/rows.parquet")
+    assert kept.read().equals(table.filter(expected.kept))
+    original = pq.ParquetFile(tmp_path / "rows.parquet")
+    assert kept.schema_arrow.equals(original.schema_arrow, check_metadata=True)
+    codec = kept.metadata.row_group(0).column(0).compression.lower()
+    assert codec == {"none": "uncompressed"}.get(compression, compression)
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
+def test_csv_there_and_back(suffix, corpus, write, tmp_path, command):
+    texts = [text or "" for text in corpus]
+    texts[5] = 'with "quotes",\nand lines'
+    rows = [[f"00{i}", text, "1.50"] for i, text in enumerate(texts)]
+    plain = io.StringIO(newline="")
+    csv.writer(plain, lineterminator="\n").writerows([["no", "a text", "x"], *rows])
+    path = write(f"rows.csv{suffix}", pack(b"\xef\xbb\xbf" + plain.getvalue().encode(), suffix))
+    expected = ann.deduplicate(texts)
+    result = command(path, "-o", tmp_path / "out", "--text", "a text", "--id", "no")
+    assert result.exit_code == 0, result.output
+    kept = unpack(tmp_path / "out/kept" / path.name).decode()
+    stay = [row for row, stays in zip(rows, expected.kept, strict=True) if stays]
+    assert list(csv.reader(io.StringIO(kept, newline=""))) == [["no", "a text", "x"], *stay]
+
+
+def test_standard_input(corpus, tmp_path, command):
+    lines = "".join(json_lines(corpus))
+    expected = ann.deduplicate(corpus)
+    assert summary_of(command("-", "--json", input=lines))["removed"] == expected.stats.removed
+    assert command("-", "-o", tmp_path / "out", input=lines).exit_code == 0
+    kept = (tmp_path / "out/kept/stdin.jsonl").read_text().splitlines(keepends=True)
+    stay = [line for line, s in zip(lines.splitlines(True), expected.kept, strict=True) if s]
+    assert kept == stay
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "clusters.parquet", "kept", "pairs.parquet", "summary.json",
+    ]  # fmt: skip
+
+
+def test_folder_of_text(write, tmp_path, command):
+    write("in/b.py", LONG)
+    write("in/a/z.py", LONG + " more")
+    write("in/a/latin.txt", b"caf\xe9 au lait")
+    write("in/empty.txt", "")
+    write("in/picture.png", b"\x89PNG\0\0")
+    write("in/.hidden/x.py", LONG)
+    write("in/.secret", LONG)
+    (tmp_path / "in/link.py").symlink_to(tmp_path / "in/b.py")
+    output = tmp_path / "in/out"
+    told = summary_of(command(tmp_path / "in", "-o", output, "--copy", "--json"))
+    counts = ("documents", "empty", "removed", "binary", "invalid_utf8", "skipped")
+    assert [told[name] for name in counts] == [4, 1, 1, 1, 1, 0]
+    assert (output / "kept.txt").read_text() == "a/latin.txt\na/z.py\nempty.txt\n"
+    copies = {p.relative_to(output / "kept").as_posix() for p in output.rglob("kept/**/*.*")}
+    assert copies == {"a/latin.txt", "a/z.py", "empty.txt"}
+    assert (output / "kept/a/latin.txt").read_bytes() == b"caf\xe9 au lait"
+    clusters = pq.read_table(output / "clusters.parquet").to_pydict()
+    assert clusters["id"] == ["a/z.py", "b.py"]
+    assert clusters["cluster"] == ["a/z.py"] * 2
+    again = summary_of(command(tmp_path / "in", "-o", output, "--force", "--json"))
+    assert again["documents"] == 4  # its own output is no input
+    assert not (output / "kept").exists()
+
+
+def test_files_and_folders_are_named_below_what_holds_them_all(write, tmp_path, command):
+    paths = [write("x/a/one.txt", LONG), write("x/two.txt", LONG), write("x/b/three.txt", "other")]
+    arguments = [paths[0].parent, paths[1], paths[2], paths[2]]
+    assert command(*arguments, "-o", tmp_path / "out").exit_code == 0
+    assert (tmp_path / "out/kept.txt").read_text() == "a/one.txt\nb/three.txt\n"
+
+
+@pytest.mark.parametrize(
+    ("globs", "expected"),
+    [
+        (["*.py"], ["a.py", "lib/b.py", "lib/deep/c.py", "lib/site-packages/d.py"]),
+        (["*.py", "!site-packages"], ["a.py", "lib/b.py", "lib/deep/c.py"]),
+        (["!lib/**"], ["a.py", "e.txt"]),
+        (["lib/*.py"], ["lib/b.py"]),
+        (["**/deep/*"], ["lib/deep/c.py"]),
+        (["/*.{py,txt}", "!a*"], ["e.txt"]),
+        (["!*.py", "c.*"], ["lib/deep/c.py"]),
+        (["[!ab].py"], ["lib/deep/c.py", "lib/site-packages/d.py"]),
+    ],
+)
+def test_globs(globs, expected, write, tmp_path):
+    for name in ("a.py", "lib/b.py", "lib/deep/c.py", "lib/site-packages/d.py", "e.txt"):
+        write(f"in/{name}", name)
+    outcome = run([str(tmp_path / "in")], Settings(), globs=globs)
+    assert outcome.ids.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("glob", "yes", "no"),
+    [
+        ("*.py", "x/y.py", "y.pyc"),
+        ("a/**", "a/b/c", "ba/c"),
+        ("a?[0-9]", "ab1", "a/1"),
+        ("x.y", "x.y", "xay"),
+        ("a{b,c*}/d", "acc/d", "a/d"),
+        ("build/", "x/build", "x/builds"),
+    ],
+)
+def test_glob_patterns(glob, yes, no):
+    assert _regex(glob).fullmatch(yes)
+    assert not _regex(glob).fullmatch(no)
+
+
+def test_the_summary_in_a_pipe(corpus, write):
+    path = write("rows.jsonl", json_lines(corpus))
+    done = subprocess.run([TRACTABLE, "dedup", path], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert "\x1b" not in done.stdout
+    expected = ann.deduplicate(corpus).stats
+    first = f"{expected.documents:,} documents: {expected.kept:,} kept, {expected.removed:,} near"
+    assert done.stdout.startswith(first)
+    for piece in ("Largest clusters", "like row ", "found with probability 0.99", "saved"):
+        assert piece in done.stdout
+
+
+BAD_ROWS = {
+    b'{"text": "a"': "Expecting ',' delimiter at column 13",
+    b"[1]": "a row must be an object, not list",
+    b'{"txt": "a", "id": 1}': "no field 'text'; the fields are 'txt', 'id'",
+    b'{"text": 3}': "field 'text' holds 3, not text",
+    b'{"text": ["a"]}': "field 'text' holds \\[\"a\"\\], not text",
+    b'{"text": "a"} {"text": "b"}': "Extra data at column 15",
+    b"[" * 100_000: "recursion",
+}
+
+
+@pytest.mark.parametrize("bad", BAD_ROWS, ids=range(len(BAD_ROWS)))
+def test_a_bad_line_is_named_or_skipped(bad, write, tmp_path, command):
+    good = b'{"text": "some words"}\n'
+    path = write("rows.jsonl", [good, b"\n", bad + b"\n", b"  \n", good])
+    with pytest.raises(InputError, match=rf"rows.jsonl, line 3: .*{BAD_ROWS[bad]}"):
+        run([str(path)], Settings())
+    told = summary_of(command(path, "--on-error", "skip", "--json", "-o", tmp_path / "out"))
+    assert (told["documents"], told["skipped"], told["removed"]) == (2, 1, 1)
+    assert (tmp_path / "out/kept/rows.jsonl").read_bytes() == good
+    path.write_bytes(bad + b"\n")
+    with pytest.raises(InputError, match="no row can be used: .*line 1"):
+        run([str(path)], Settings(), skip_bad=True)
+
+
+@pytest.mark.parametrize("bad", [b'{"text": "a", "k": 1.5}', b'{"text": "a", "k": null}'])
+def test_an_id_is_text_or_a_whole_number(bad, write):
+    path = write("rows.jsonl", bad)
+    with pytest.raises(InputError, match="line 1: field 'k' holds .*, not text or a whole number"):
+        run([str(path)], Settings(), id="k")
+
+
+def test_what_real_json_lines_hold_is_read_and_passed_on(write, tmp_path, command):
+    lines = [
+        b'\xef\xbb\xbf{"text": "first words"}\n',
+        b'{"text": "caf\xe9 au lait"}\r\n',
+        b'{"text": "\\ud800 alone", "x": NaN}\n',
+        b'{"x": "\xff\xfe", "text": null}\n',
+        b'{"text": "caf\xef\xbf\xbd au lait"}',
+    ]
+    path = write("rows.jsonl", lines)
+    told = summary_of(command(path, "-o", tmp_path / "out", "--json"))
+    assert (told["documents"], told["empty"], told["removed"]) == (5, 1, 1)
+    assert told["invalid_utf8"] == 4
+    assert (tmp_path / "out/kept/rows.jsonl").read_bytes() == b"".join(lines[:4])
+
+
+def test_a_bad_csv_row_is_named_or_skipped(write, tmp_path, command):
+    path = write("rows.csv", "id,text\n1,some words\n2,b,c\n3,some words\n")
+    with pytest.raises(InputError, match=r"rows.csv: .*Row #3: Expected 2 columns, got 3: 2,b,c"):
+        run([str(path)], Settings())
+    told = summary_of(command(path, "--on-error", "skip", "--json", "-o", tmp_path / "out"))
+    assert (told["documents"], told["skipped"], told["removed"]) == (2, 1, 1)
+    assert (tmp_path / "out/kept/rows.csv").read_text() == "id,text\n1,some words\n"
+
+
+def test_invalid_utf8_in_tables(write, tmp_path, command):
+    path = write("rows.csv", b"k,text\n\xff1,caf\xe9 au lait\n2,caf\xef\xbf\xbd au lait\n")
+    told = summary_of(command(path, "--json", "-o", tmp_path / "out"))
+    assert (told["removed"], told["invalid_utf8"]) == (1, 1)
+    assert (tmp_path / "out/kept/rows.csv").read_bytes() == b"k,text\n\xff1,caf\xe9 au lait\n"
+
+
+@pytest.mark.parametrize("name", ["e.jsonl", "e.jsonl.gz", "e.csv", "e.parquet", "e.txt", "-"])
+@pytest.mark.parametrize("header", ["", "text,n", "text,n\n"])
+def test_no_rows(name, header, write, tmp_path, command):
+    if header and name != "e.csv":
+        pytest.skip("only CSV has a header")
+    path = "-" if name == "-" else write(name, pack(header.encode(), Path(name).suffix))
+    if name == "e.parquet":
+        pq.write_table(pa.table({"text": pa.array([], pa.string())}), path)
+    told = summary_of(command(path, "--json", "-o", tmp_path / "out", input=""))
+    assert told["documents"] == told["kept"] == (name == "e.txt")
+    if name not in ("-", "e.txt"):
+        assert (tmp_path / "out/kept" / name).exists()
+        assert command(tmp_path / "out/kept" / name).exit_code == 0
+
+
+def corrupt(write, name, damage):
+    content = {
+        ".gz": gzip.compress(b'text\n{"text": "a"}\n' * 9999),
+        ".zst": pa.compress(b'{"text": "a"}\n' * 9999, "zstd", asbytes=True),
+        ".parquet": b"PAR1 and no more",
+    }[Path(name).suffix]
+    return write(name, damage(content))
+
+
+@pytest.mark.parametrize("name", ["x.jsonl.gz", "x.jsonl.zst", "x.csv.gz", "x.parquet"])
+@pytest.mark.parametrize(
+    "damage", [lambda b: b[:-9], lambda b: b"no such format", lambda b: b[:20] + b"\0\7" + b[22:]]
+)
+def test_a_corrupt_file_is_named(name, damage, write, tmp_path, command):
+    path = corrupt(write, name, damage)
+    result = command(path, "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: ")
+    assert str(path) in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert os.listdir(tmp_path) == [path.name]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_an_unreadable_file(write, tmp_path, command):
+    write("in/a.txt", "a")
+    write("in/b.txt", "b").chmod(0)
+    result = command(tmp_path / "in")
+    assert "b.txt: Permission denied" in result.stderr
+    assert summary_of(command(tmp_path / "in", "--on-error", "skip", "--json"))["skipped"] == 1
+
+
+def test_a_file_that_vanishes_is_named_or_skipped(write, tmp_path, monkeypatch):
+    write("in/a.txt", "a")
+    gone = write("in/b.txt", "b")
+    monkeypatch.setattr(streams.Original, "size", property(lambda self: gone.unlink(True) or 0))
+    with pytest.raises(InputError, match=r"cannot read .*b.txt: No such file"):
+        run([str(tmp_path / "in")], Settings())
+    gone.write_text("b")
+    assert run([str(tmp_path / "in")], Settings(), skip_bad=True).skipped == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "code"),
+    [
+        (["rows.jsonl", "--text", "body"], "no field 'body'; the fields are 'text', 'n'", 1),
+        (["rows.jsonl", "--id", "key"], "no field 'key'; the fields are 'text', 'n'", 1),
+        (["rows.csv", "--text", "body"], "no column 'body'; its columns are 'id', 'text'", 1),
+        (["rows.parquet", "--id", "k"], "no column 'k'; its columns are 'text', 'n'", 1),
+        (["rows.parquet", "--text", "n"], "column 'n' holds int64, not text", 1),
+        (["nowhere.jsonl"], "nowhere.jsonl does not exist", 1),
+        (["folder", "--glob", "*.c"], "no file in folder matches the globs", 1),
+        (["nothing"], "no file in nothing", 1),
+        (["folder", "rows.csv"], "give them to separate runs", 1),
+        (["folder", "-"], "do not mix it with text files", 1),
+        (["folder", "--id", "x"], "text files have none", 1),
+        (["folder", "--glob", "[z-a]"], "cannot understand the glob '[z-a]'", 1),
+        (["folder", "--copy"], "--copy needs an output folder", 1),
+        (["rows.csv", "--copy", "-o", "new"], "--copy is for text files", 1),
+        (["folder", "-o", "rows.csv"], "rows.csv is a file; the output is a folder", 1),
+        (["rows.csv", "-o", "folder"], "folder exists; --force replaces it", 1),
+        (["rows.csv", "-o", "folder", "--force"], "is no output of this command", 1),
+        (["rows.csv", "-o", "rows.csv/out"], "cannot write", 1),
+        (["rows.csv", "--num-perm", "2"], "raise num_perm or lower the recall", 1),
+        (["rows.csv", "--ngram", "999"], "ngram must be 1 .. 256", 1),
+        (["rows.csv", "--threshold", "0"], "--threshold", 2),
+        (["rows.csv", "--threshold", "nan"], "threshold must be above 0", 1),
+        (["rows.csv", "--recall", "1"], "--recall", 2),
+        (["rows.csv", "--threads", "0"], "--threads", 2),
+        (["rows.csv", "--unit", "line"], "--unit", 2),
+        ([], "INPUT", 2),
+    ],
+)
+def test_what_is_refused(arguments, message, code, write, tmp_path, command, monkeypatch):
+    write("rows.jsonl", '{"text": "a", "n": 1}\n')
+    write("rows.csv", "id,text\n1,a\n")
+    write("folder/a.txt", "a")
+    (tmp_path / "nothing").mkdir()
+    pq.write_table(pa.table({"text": ["a"], "n": [1]}), tmp_path / "rows.parquet")
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    result = command(*arguments)
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert message in " ".join(result.stderr.split())
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_former_output_goes_only_when_the_new_one_is_whole(write, tmp_path, command):
+    path = write("rows.jsonl", json_lines([LONG, LONG, "b"]))
+    output = tmp_path / "out"
+    assert command(path, "-o", output).exit_code == 0
+    assert "exists" in command(path, "-o", output).stderr
+    before = (output / "summary.json").read_bytes()
+    bad = write("bad.jsonl", "{")
+    assert command(bad, "-o", output, "--force").exit_code == 1
+    assert (output / "summary.json").read_bytes() == before
+    write("rows.jsonl", json_lines([LONG, "b"]))
+    assert command(path, "-o", output, "--force").exit_code == 0
+    assert json.loads((output / "summary.json").read_text())["documents"] == 2
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.jsonl", "out", "rows.jsonl"]
+    inside = output / "kept/rows.jsonl"
+    assert "lies inside" in command(inside, "-o", output, "--force").stderr
+    assert inside.exists()
+
+
+def test_an_input_that_changes_in_between_is_refused(write, tmp_path):
+    path = write("rows.jsonl", json_lines([LONG, LONG, "b"]))
+
+    def meddle(stage, done, total):
+        if stage == "read":
+            path.write_text("other")
+
+    with pytest.raises(InputError, match="rows.jsonl changed while it was read"):
+        run([str(path)], Settings(), output=tmp_path / "out", progress=meddle)
+    assert [p.name for p in tmp_path.iterdir()] == ["rows.jsonl"]
+
+
+def test_a_full_disk_leaves_nothing(write, tmp_path, monkeypatch, command):
+    path = write("rows.jsonl", json_lines([LONG, LONG, "b"]))
+
+    def full(self, kept, folder):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(jsonl.JsonLines, "write", full)
+    result = command(path, "-o", tmp_path / "out")
+    assert result.stderr == f"Error: cannot write {tmp_path / 'out'}: No space left on device\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["rows.jsonl"]
+
+
+def test_ctrl_c_leaves_nothing(tmp_path):
+    """A job that waits for more input is interrupted in the middle of its reading."""
+    import signal
+
+    os.mkfifo(tmp_path / "rows.jsonl")
+    words = [TRACTABLE, "dedup", tmp_path / "rows.jsonl", "-o", tmp_path / "out"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as job:
+        with (tmp_path / "rows.jsonl").open("w") as rows:
+            rows.write('{"text": "a"}\n')
+            rows.flush()
+            while not list(tmp_path.glob(".out.*.partial")):
+                assert job.poll() is None
+            job.send_signal(signal.SIGINT)
+            _, errors = job.communicate(timeout=30)
+    assert job.returncode == 1
+    assert errors.decode().strip() == "Aborted!"
+    assert [p.name for p in tmp_path.iterdir()] == ["rows.jsonl"]
+
+
+def test_the_command_line_starts_lightly(tmp_path):
+    code = (
+        "import sys, tractable; heavy = {'numpy', 'pyarrow', 'rich', 'ann'} & set(sys.modules);"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    told = subprocess.run([TRACTABLE, "--help"], capture_output=True, text=True, check=True)
+    assert "dedup  Find near-duplicate documents" in told.stdout
+    version = subprocess.run([TRACTABLE, "--version"], capture_output=True, text=True, check=True)
+    assert version.stdout.startswith("tractable, version ")
+
+
+@pytest.mark.parametrize("missing", ["msgspec", "pyarrow"])
+def test_a_missing_extra_is_named(missing, write, tmp_path, command, monkeypatch):
+    path = write("rows.jsonl", json_lines([LONG, LONG]))
+    for name in [name for name in sys.modules if name.split(".")[0] == missing]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(
+        sys, "meta_path", [Absent(missing), *sys.meta_path]
+    )
+    result = command(path, "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    assert f"needs {missing}" in result.stderr
+    assert "pip install 'tractable[jobs]'" in result.stderr
+
+
+class Absent:
+    """An importer that does not find one package."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == self.name:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=self.name)
+
+
+def test_copies_are_made_of_unchanged_files(write, tmp_path):
+    path = write("in/a.txt", LONG)
+
+    def meddle(stage, done, total):
+        if stage == "read":
+            shutil.copy(path, tmp_path / "before")
+            path.write_text("other")
+
+    with pytest.raises(InputError, match="changed while it was read"):
+        run([str(tmp_path / "in")], Settings(), output=tmp_path / "o", copy=True, progress=meddle)
