@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --quiet
-COMPILED := $(wildcard setup.py csrc/* sketches/*.p[yx]* ann/*.p[yx]*)
+COMPILED := $(wildcard setup.py csrc/* sketches/*.p[yx][xd] ann/*.p[yx][xd])
 STUBS := $(wildcard sketches/*.pyi ann/*.pyi)
 
 help:  ## list the recipes
@@ -61,7 +61,7 @@ asan: dev  ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(ASAN) $(BIN)/pytest -s -p no:cacheprovider -m "not slow"
 
 neon:  ## the C kernels for AArch64, cross-compiled, under qemu-user
-	$(MAKE) -C tests/kernels neon
+	$(PYTHON) tests/kernels/check.py aarch64
 
 bench: dev  ## benchmark the last commit in asv's own environment
 	$(BIN)/asv machine --yes >/dev/null

@@ -1,8 +1,8 @@
 """MinHash-LSH: which sets, among those added, resemble this one?
 
-An index of signatures cut into bands (`ann.bands` chooses them by the recall at the threshold; Indyk,
-Motwani 1998). It answers with candidates: whoever shares a band. The rows of csrc/lsh_index.h are
-joined here with the users' ids.
+An index of signatures cut into bands (`ann.bands` chooses them by the recall at the threshold;
+Indyk, Motwani 1998). It answers with candidates: whoever shares a band. The rows of
+csrc/lsh_index.h are joined here with the users' ids.
 """
 
 import os
@@ -223,7 +223,7 @@ cdef class MinHashLSH:
     def from_bytes(image):
         """The index an image holds. Raises `FormatError` for a bad one."""
         fields, payload = unpack(b"MLSH", 1, HEADER.format, image)
-        threshold, recall, num_perm, bands, rows, kind, n = fields
+        threshold, _, num_perm, bands, rows, kind, n = fields
         if n * bands * 8 > len(payload):
             raise FormatError(f"MLSH image of {n} sets in {len(payload)} bytes")
         try:
@@ -320,7 +320,9 @@ cdef class MinHashLSH:
         single = isinstance(signatures, MinHash)
         if single:
             signatures = [signatures]
-        if isinstance(signatures, (list, tuple)) and all(isinstance(s, MinHash) for s in signatures):
+        if isinstance(signatures, (list, tuple)) and all(
+            isinstance(sketch, MinHash) for sketch in signatures
+        ):
             for sketch in signatures:
                 origin = sketch.family, sketch.seed
                 self.origin = self.origin or origin

@@ -8,4 +8,5 @@ typedef uint32_t vec;
 #define V_SET1(x) (x)
 #define V_MULADD(a, x, b) ((a) * (x) + (b))
 #define V_MIN(p, q) ((q) < (p) ? (q) : (p))
+#define V_LOWEST(v) (v)
 #include "minhash_inl.h"

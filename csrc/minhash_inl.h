@@ -1,6 +1,7 @@
 /* The kernels of minhash.h, over one vector of LANES 32-bit lanes that the including file defines:
  *
- *   LANES, vec, V_LOAD(p), V_STORE(p, v), V_SET1(x), V_MULADD(a, x, b) = a * x + b, V_MIN(p, q)
+ *   LANES, vec, V_LOAD(p), V_STORE(p, v), V_SET1(x), V_MULADD(a, x, b) = a * x + b, V_MIN(p, q),
+ *   V_LOWEST(v), the smallest lane
  *
  * Include once, after those and MINHASH_TABLE. */
 #include "minhash.h"
@@ -27,55 +28,37 @@ static uint32_t highest(const uint32_t *slots, uint32_t k) {
     return top;
 }
 
-/* The last round keeps up to FILL accumulators in registers while all elements stream by. */
-#define FILL 4
+/* Round 3 for m <= FILL_BLOCK elements, given as their u, padded to whole vectors. Vectors run over
+ * the elements: there are few slots left to fill, unless there are few elements. Values are compared
+ * before the shift to 30 bits; the order is the same. */
+#define FILL_BLOCK 512
 
-static inline void fill_lanes(const uint32_t *a, const uint32_t *b, uint32_t *v, int vectors,
-                              const uint64_t *x, size_t n) {
-    vec va[FILL], vb[FILL], low[FILL];
-    for (int j = 0; j < vectors; j++) {
-        va[j] = V_LOAD(a + j * LANES);
-        vb[j] = V_LOAD(b + j * LANES);
-        low[j] = V_LOAD(v + j * LANES);
+static void fill_from(const minhash_params *p, uint32_t *slots, const uint32_t *u, size_t m) {
+    for (uint32_t first = 0; first < p->k; first += FILL_BLOCK) {
+        uint32_t list[FILL_BLOCK], listed = 0; /* which slots: a branch on each would be a guess */
+        uint32_t end = p->k - first < FILL_BLOCK ? p->k : first + FILL_BLOCK;
+        for (uint32_t k = first; k < end; k++) {
+            list[listed] = k;
+            listed += MINHASH_ROUND(slots[k]) == 3;
+        }
+        for (uint32_t j = 0; j < listed; j++) {
+            uint32_t k = list[j];
+            vec a = V_SET1(p->a[k]), b = V_SET1(p->b[k]), low = V_SET1(UINT32_MAX);
+            for (size_t i = 0; i < m; i += LANES) low = V_MIN(low, V_MULADD(a, V_LOAD(u + i), b));
+            uint32_t value = UINT32_C(3) << 30 | V_LOWEST(low) >> 2;
+            slots[k] = value < slots[k] ? value : slots[k];
+        }
     }
-    for (size_t i = 0; i < n; i++) {
-        vec u = V_SET1((uint32_t)(x[i] * MINHASH_C[3] >> 32));
-        for (int j = 0; j < vectors; j++) low[j] = V_MIN(low[j], V_MULADD(va[j], u, vb[j]));
-    }
-    for (int j = 0; j < vectors; j++) V_STORE(v + j * LANES, low[j]);
-}
-
-/* Round 3 for the m <= FILL * LANES slots listed. Values are compared before the shift to 30 bits:
- * the order is the same. */
-static void fill_listed(const minhash_params *p, uint32_t *slots, const uint32_t *list, size_t m,
-                        const uint64_t *x, size_t n) {
-    uint32_t a[FILL * LANES] = {0}, b[FILL * LANES] = {0}, v[FILL * LANES] = {0};
-    for (size_t j = 0; j < m; j++) {
-        a[j] = p->a[list[j]];
-        b[j] = p->b[list[j]];
-        v[j] = slots[list[j]] << 2 | 3;
-    }
-    switch ((m + LANES - 1) / LANES) { /* a constant each, so that the arrays become registers */
-    case 1: fill_lanes(a, b, v, 1, x, n); break;
-    case 2: fill_lanes(a, b, v, 2, x, n); break;
-    case 3: fill_lanes(a, b, v, 3, x, n); break;
-    default: fill_lanes(a, b, v, 4, x, n);
-    }
-    for (size_t j = 0; j < m; j++) slots[list[j]] = UINT32_C(3) << 30 | v[j] >> 2;
 }
 
 static void fill(const minhash_params *p, uint32_t *slots, const uint64_t *x, size_t n) {
-    uint32_t list[FILL * LANES];
-    size_t m = 0;
-    for (uint32_t k = 0; k < p->k; k++) {
-        if (MINHASH_ROUND(slots[k]) < 3) continue;
-        list[m++] = k;
-        if (m == FILL * LANES) {
-            fill_listed(p, slots, list, m, x, n);
-            m = 0;
-        }
+    uint32_t u[FILL_BLOCK + LANES];
+    for (size_t from = 0; from < n; from += FILL_BLOCK) {
+        size_t m = n - from < FILL_BLOCK ? n - from : FILL_BLOCK;
+        for (size_t i = 0; i < m; i++) u[i] = (uint32_t)(x[from + i] * MINHASH_C[3] >> 32);
+        for (size_t i = m; i < m + LANES; i++) u[i] = u[0]; /* an element twice is one */
+        fill_from(p, slots, u, m);
     }
-    if (m) fill_listed(p, slots, list, m, x, n);
 }
 
 static void minhash_update(const minhash_params *p, uint32_t *slots, const uint64_t *x, size_t n) {

@@ -8,4 +8,5 @@ typedef uint32x4_t vec;
 #define V_SET1(x) vdupq_n_u32(x)
 #define V_MULADD(a, x, b) vmlaq_u32(b, a, x)
 #define V_MIN(p, q) vminq_u32(p, q)
+#define V_LOWEST(v) vminvq_u32(v)
 #include "minhash_inl.h"

@@ -54,7 +54,8 @@ cdef int describe(const ArrowSchema *schema, column *c, int depth) except -1:
     if schema.format == NULL or strlen(schema.format) > 4096:
         raise ValueError("this Arrow schema has no usable format string")
     if schema.n_children < 0 or (schema.n_children and schema.children == NULL):
-        raise ValueError(f"this Arrow schema has {schema.n_children} children, or none where it says so")
+        raise ValueError(f"this Arrow schema has {schema.n_children} children, or none where it "
+                         "says so")
     form = schema.format.decode("utf-8", "replace")
     if form in NUMBERS or form[:4] in ("tss:", "tsm:", "tsu:", "tsn:"):
         c.kind = NUMBERS.get(form, COLUMN_INT64)
@@ -168,7 +169,8 @@ cdef int check_buffers(const ArrowArray *array, column *c) except -1:
     elif c.kind == COLUMN_BYTES32 or c.kind == COLUMN_BYTES64 or c.kind == COLUMN_VIEWS:
         wanted = 3
     if array.n_buffers != wanted and not (c.kind == COLUMN_VIEWS and array.n_buffers > wanted):
-        raise ValueError(f"Arrow array with {array.n_buffers} buffers where its format has {wanted}")
+        raise ValueError(f"Arrow array with {array.n_buffers} buffers where its format has "
+                         f"{wanted}")
     if wanted and array.buffers == NULL:
         raise ValueError("Arrow array without its table of buffers")
     return 0

@@ -16,6 +16,7 @@ has been compared with the length of the image itself.
 """
 
 import struct
+from typing import Any
 
 from sketches.hashing import hash64
 
@@ -35,7 +36,9 @@ def pack(kind: bytes, version: int, header: bytes, payload: bytes | memoryview) 
     return body + struct.pack("<Q", hash64(body, seed=0))
 
 
-def unpack(kind: bytes, version: int, header: str, image: bytes | bytearray | memoryview) -> tuple[tuple, memoryview]:
+def unpack(
+    kind: bytes, version: int, header: str, image: bytes | bytearray | memoryview
+) -> tuple[tuple, memoryview]:
     """The fields of the header (in `struct`'s notation) and the payload."""
     try:
         view = memoryview(image).cast("B")

@@ -20,17 +20,17 @@ import numpy as np
 cimport numpy as cnp
 
 from sketches._arrow cimport (
-    COLUMN_BAD_INDEX, COLUMN_BAD_OFFSETS, COLUMN_BAD_TEXT, COLUMN_BAD_VIEW, COLUMN_BLOCK,
-    COLUMN_FIXED, COLUMN_FLOAT16, COLUMN_FLOAT32, COLUMN_FLOAT64, COLUMN_INT8, COLUMN_INT16,
-    COLUMN_INT32, COLUMN_INT64, COLUMN_LIST32, COLUMN_NO_MEMORY, COLUMN_NULLS,
+    COLUMN_BAD_OFFSETS, COLUMN_BAD_TEXT, COLUMN_BAD_VIEW, COLUMN_BLOCK, COLUMN_FLOAT16,
+    COLUMN_FLOAT32, COLUMN_FLOAT64, COLUMN_INT8, COLUMN_INT16, COLUMN_INT32, COLUMN_INT64,
+    COLUMN_LIST32, COLUMN_NO_MEMORY, COLUMN_NULLS,
     COLUMN_OK, COLUMN_STOPPED, COLUMN_STRIPPED, COLUMN_STRUCT, COLUMN_UCS4, COLUMN_UINT8,
     COLUMN_UINT16, COLUMN_UINT32, ArrowChunks, column, column_block, column_block_free,
-    column_block_new, column_drop_empty, column_fit, column_is_bytes, column_kind, column_leaf,
+    column_block_new, column_drop_empty, column_fit, column_is_bytes, column_leaf,
     column_prepare, column_rows, column_sink, column_walk, hash_kernels_for, is_arrow,
 )
 from sketches._cpu cimport level
 from sketches._objects cimport (
-    ANYTHING, BYTES, FLOATS, INTS, STRS, Objects, fast_items, gather, gathering, hash_scalar,
+    ANYTHING, FLOATS, INTS, STRS, Objects, fast_items, gather, gathering, hash_scalar,
 )
 
 cnp.import_array()
@@ -111,14 +111,16 @@ cdef int check_status(int status, const column_block *b, Py_ssize_t position) ex
     if status == COLUMN_BAD_TEXT:
         raise ValueError(f"position {row}: a string with a surrogate or a number beyond U+10FFFF "
                          "has no UTF-8 form")
-    what = "a view outside its buffers" if status == COLUMN_BAD_VIEW else "an index outside its dictionary"
-    raise ValueError(f"position {row}: {what} in an Arrow array")
+    if status == COLUMN_BAD_VIEW:
+        raise ValueError(f"position {row}: a view outside its buffers in an Arrow array")
+    raise ValueError(f"position {row}: an index outside its dictionary in an Arrow array")
 
 
 cdef int check_hashable(const column *c) except -1:
     cdef int64_t k
     if c.kind >= COLUMN_LIST32:
-        raise TypeError("a column of lists holds sets, not items: hash its values, or sketch the sets")
+        raise TypeError("a column of lists holds sets, not items: hash its values, or sketch the "
+                        "sets")
     for k in range(c.n_children):
         check_hashable(&c.children[k])
     return 0
@@ -127,7 +129,8 @@ cdef int check_hashable(const column *c) except -1:
 cdef int check_texts(const column *c) except -1:
     if c.kind == COLUMN_STRUCT:
         raise TypeError(f"texts wanted, got a table of {c.n_children} columns: select one")
-    if c.kind != COLUMN_NULLS and not column_is_bytes(c.dictionary.kind if c.dictionary else c.kind):
+    kind = c.dictionary.kind if c.dictionary else c.kind
+    if kind != COLUMN_NULLS and not column_is_bytes(kind):
         raise TypeError("texts wanted, got a column of another type")
     return 0
 

@@ -191,16 +191,16 @@ cdef uint64_t wide_int(PyObject *o, int overflow, Py_ssize_t position) except? 0
             return PyLong_AsUnsignedLongLong(o)
     except OverflowError:
         pass
-    raise OverflowError(f"position {position}: an integer outside -2**63 .. 2**64 - 1 has no 64-bit "
-                        "value; hash its decimal string or its bytes instead")
+    raise OverflowError(f"position {position}: an integer outside -2**63 .. 2**64 - 1 has no "
+                        "64-bit value; hash its decimal string or its bytes instead")
 
 
 cdef object wrong_type(item, int family, Py_ssize_t position):
     name = type(item).__qualname__
     if family == ANYTHING or family_of(<PyObject *>item) == ANYTHING:
         return TypeError(f"position {position}: cannot hash a value of type {name}")
-    return TypeError(f"position {position}: {name} in a batch of {FAMILIES[family]}; the items of a "
-                     "batch must all be of one type")
+    return TypeError(f"position {position}: {name} in a batch of {FAMILIES[family]}; the items of "
+                     "a batch must all be of one type")
 
 
 cdef object no_utf8(Py_ssize_t position):

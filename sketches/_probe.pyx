@@ -120,3 +120,30 @@ def sets(values, offsets=None, seed=9001, *, stop_at=0):
         return out + ([current] if current else []), rows, t.calls, t.held
     finally:
         free(t.cells)
+
+
+cdef int xor_hashes(void *ctx, const uint64_t *h1, const uint64_t *h2, size_t n) noexcept nogil:
+    cdef uint64_t all_of_them = 0
+    cdef size_t i
+    for i in range(n):
+        all_of_them ^= h1[i]
+    (<uint64_t *>ctx)[0] ^= all_of_them
+    return 0
+
+
+cdef int xor_set(void *ctx, const uint64_t *h1, size_t n, bint last) noexcept nogil:
+    return xor_hashes(ctx, h1, h1, n)
+
+
+def drain(items, seed=9001):
+    """The xor of all h1: what a sketch that costs nothing would take (for benchmarks)."""
+    cdef uint64_t total = 0
+    for_each_hash(items, check_seed(seed), False, xor_hashes, &total)
+    return total
+
+
+def drain_sets(sets, seed=9001):
+    """The same for a batch of sets."""
+    cdef uint64_t total = 0
+    for_each_set(sets, check_seed(seed), xor_set, &total)
+    return total

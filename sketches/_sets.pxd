@@ -1,4 +1,4 @@
-"""Batches of sets as hashes, with the ends of the sets; what _items.pxd says of sinks holds here."""
+"""Batches of sets as hashes; what _items.pxd says of sinks holds here."""
 
 from libc.stdint cimport uint64_t
 
@@ -10,4 +10,3 @@ cdef Py_ssize_t for_each_set(object sets, uint64_t seed, set_sink sink, void *ct
 # Sets values[offsets[i]:offsets[i + 1]].
 cdef Py_ssize_t for_each_csr(object values, object offsets, uint64_t seed, set_sink sink,
                              void *ctx) except -1
-

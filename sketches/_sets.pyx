@@ -59,7 +59,7 @@ cdef int cut_block(void *ctx, column_block *b, const uint8_t *valid, size_t n) n
 cdef Py_ssize_t for_each_csr(object values, object offsets, uint64_t seed, set_sink sink,
                              void *ctx) except -1:
     cdef const int64_t[::1] ends = np.ascontiguousarray(offsets, dtype=np.int64)
-    cdef Py_ssize_t i, rows = ends.shape[0] - 1
+    cdef Py_ssize_t rows = ends.shape[0] - 1
     cdef set_cutter k
     cdef column_block *b
     if rows < 0 or ends[0] < 0 or (np.diff(ends) < 0).any():
@@ -115,7 +115,8 @@ cdef Py_ssize_t chunk_sets(const column *lists, int64_t rows, int64_t start, col
     cdef int status = COLUMN_OK
     offsets = list_offsets(lists, rows, lists.offset + start)
     try:
-        k = set_cutter(sink, ctx, offsets, lists.validity, lists.offset + start, rows, 0, offsets[0])
+        k = set_cutter(sink, ctx, offsets, lists.validity, lists.offset + start, rows, 0,
+                       offsets[0])
         values.offset += offsets[0]
         values.length = offsets[rows] - offsets[0]
         with nogil:
@@ -154,7 +155,8 @@ cdef int64_t *list_offsets(const column *lists, int64_t rows, int64_t first) exc
         low = out[i]
     if bad or low > lists.children[0].length:
         free(out)
-        raise ValueError("the offsets of an Arrow list array are negative, fall, or pass its values")
+        raise ValueError("the offsets of an Arrow list array are negative, fall, or pass its "
+                         "values")
     return out
 
 

@@ -9,20 +9,17 @@ very many ranks are not uniform.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sketches._frame import FormatError, pack, unpack
 from sketches._jaccard import interval
-
-if TYPE_CHECKING:
-    from sketches.minhash import MinHash
+from sketches.minhash import FAMILIES, MinHash
 
 _HEADER = struct.Struct("<IIQBB")  # family, num_perm, seed, bits, whether the set is empty
-_FAMILIES = ("fss32", "affine32")
-_DTYPES = {8: np.dtype("<u1"), 16: np.dtype("<u2")}
+_DTYPES: dict[int, np.dtype[Any]] = {8: np.dtype("<u1"), 16: np.dtype("<u2")}
 
 
 class BBitMinHash:
@@ -38,7 +35,7 @@ class BBitMinHash:
     """
 
     def __init__(
-        self, slots: NDArray[np.unsignedinteger], seed: int, family: str, is_empty: bool
+        self, slots: NDArray[np.unsignedinteger[Any]], seed: int, family: str, is_empty: bool
     ) -> None:
         self.slots, self.seed, self.family, self.is_empty = slots, seed, family, is_empty
         self.bits = 8 * slots.itemsize
@@ -92,22 +89,20 @@ class BBitMinHash:
 
     def to_bytes(self) -> bytes:
         """An image (docs/design/formats.md, kind ``MINB``)."""
-        family = _FAMILIES.index(self.family)
+        family = FAMILIES.index(self.family)
         header = _HEADER.pack(family, self.num_perm, self.seed, self.bits, self.is_empty)
         return pack(b"MINB", 1, header, self.slots.tobytes())
 
     @classmethod
     def from_bytes(cls, image: bytes | bytearray | memoryview) -> BBitMinHash:
         """The sketch an image holds. Raises `FormatError` for a bad one."""
-        (family, num_perm, seed, bits, empty), payload = unpack(
-            b"MINB", 1, _HEADER.format, image
-        )
-        if family >= len(_FAMILIES) or bits not in _DTYPES or empty > 1 or not num_perm:
+        (family, num_perm, seed, bits, empty), payload = unpack(b"MINB", 1, _HEADER.format, image)
+        if family >= len(FAMILIES) or bits not in _DTYPES or empty > 1 or not num_perm:
             raise FormatError(f"MINB image with family {family}, {bits} bits, empty {empty}")
         if len(payload) != num_perm * bits // 8:
             raise FormatError(f"MINB image with {len(payload)} bytes for {num_perm} slots")
         slots = np.frombuffer(payload, _DTYPES[bits]).copy()
-        return cls(slots, seed, _FAMILIES[family], bool(empty))
+        return cls(slots, seed, FAMILIES[family], bool(empty))
 
     def __reduce__(self) -> tuple[object, tuple[bytes]]:
         return BBitMinHash.from_bytes, (self.to_bytes(),)

@@ -31,7 +31,7 @@ from sketches._items cimport (
 cnp.import_array()
 
 
-# Where the arrays of `Hashes` may be written to without the GIL.
+# Where the arrays of `_Collector` may be written to without the GIL.
 cdef struct target:
     uint64_t *h1
     uint64_t *h2     # NULL: not wanted
@@ -39,7 +39,7 @@ cdef struct target:
     size_t n, rows   # hashes kept so far, rows seen so far
 
 
-cdef class Hashes(Output):
+cdef class _Collector(Output):
     """The arrays to be returned; they grow by doubling where the length is not known before."""
     cdef target at
     cdef size_t room
@@ -94,7 +94,8 @@ cdef int store(void *ctx, column_block *b, const uint8_t *valid, size_t n) noexc
 cdef list hash_all(object items, object seed, bint skip_empty, bint both, bint mask):
     """[h1, h2, valid] of a batch."""
     cdef uint64_t checked = check_seed(seed)
-    cdef Hashes out = Hashes(len(items) if isinstance(items, (list, tuple)) else 0, both, mask)
+    known = len(items) if isinstance(items, (list, tuple)) else 0
+    cdef _Collector out = _Collector(known, both, mask)
     cdef column_block *b = new_block(checked, skip_empty)
     try:
         walk(items, b, store, &out.at, out)
@@ -153,7 +154,8 @@ def hash64(items, seed=9001, *, skip_empty=False, return_valid=False):
     array([ True, False,  True])
     """
     cdef uint64_t first, second
-    if not return_valid and not skip_empty and hash_one(items, check_seed(seed), &first, &second):
+    cdef bint plain = not (return_valid or skip_empty)
+    if plain and hash_one(items, check_seed(seed), &first, &second):
         return first
     h1, _, valid = hash_all(items, seed, skip_empty, False, return_valid)
     if is_scalar(items):
@@ -184,7 +186,8 @@ def hash128(items, seed=9001, *, skip_empty=False, return_valid=False):
     (2997465015522846075, 8313593791005240587)
     """
     cdef uint64_t first, second
-    if not return_valid and not skip_empty and hash_one(items, check_seed(seed), &first, &second):
+    cdef bint plain = not (return_valid or skip_empty)
+    if plain and hash_one(items, check_seed(seed), &first, &second):
         return first, second
     h1, h2, valid = hash_all(items, seed, skip_empty, True, return_valid)
     if is_scalar(items):

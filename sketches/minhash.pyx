@@ -32,7 +32,7 @@ from sketches._jaccard import interval, samples_for
 EMPTY = 0xFFFFFFFF  # every slot of the empty set
 ALGORITHM = "tractable.minhash.fss32.v1"  # what a stored signature of the default family is
 NUM_PERM_MAX = 1 << 16
-cdef list FAMILIES = ["fss32", "affine32"]  # an image stores the position
+FAMILIES = ("fss32", "affine32")  # an image stores the position
 HEADER = struct.Struct("<IIQ")  # of an image: family, num_perm, seed
 cdef dict DEFAULT_SEED = {"fss32": 9001, "affine32": 1}
 cdef dict _lanes = {}  # (family, num_perm, seed of affine32) -> Lanes
@@ -376,9 +376,10 @@ cdef class MinHash:
     __hash__ = None
 
     def __repr__(self):
-        filled = "empty" if self.is_empty else "filled"
+        state = "empty" if self.is_empty else "filled"
         return (
-            f"MinHash(num_perm={self.num_perm}, seed={self.seed}, family={self.family!r}) <{filled}>"
+            f"MinHash(num_perm={self.num_perm}, seed={self.seed}, family={self.family!r})"
+            f" <{state}>"
         )
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from sketches.minhash import EMPTY
 
 from ann import TextSketcher, shingle
 from ann.text import ALGORITHM
 from sketches import _cpu, minhash_matrix
+from sketches.minhash import EMPTY
 
 B = 0x5851F42D4C957F2D
 MASK = 2**64 - 1

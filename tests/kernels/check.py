@@ -2,6 +2,8 @@
 
     python tests/kernels/check.py            this machine, AddressSanitizer and UBSan
     python tests/kernels/check.py aarch64    Debian's cross-compiler, run under qemu-user
+
+The C files beside this one hold the checks; check.h says how to add one.
 """
 
 import ast
@@ -41,7 +43,9 @@ def check(target="native"):
     with tempfile.TemporaryDirectory() as folder:
         objects = []
         sources = [(path, []) for path in sorted(HERE.glob("*.c"))]
-        sources += [(p, f) for isa, f in levels.items() for p in sorted(ROOT.glob(f"csrc/*_{isa}.c"))]
+        sources += [
+            (p, f) for isa, f in levels.items() for p in sorted(ROOT.glob(f"csrc/*_{isa}.c"))
+        ]
         for source, extra in sources:
             objects.append(f"{folder}/{source.stem}.o")
             run([compiler, *common, *extra, "-c", str(source), "-o", objects[-1]])

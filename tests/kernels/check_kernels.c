@@ -11,6 +11,8 @@ static const struct {
     void (*run)(int level);
 } CHECKS[] = {
     {"hash", check_hash},
+    {"minhash", check_minhash},
+    {"text", check_text},
 };
 
 static const struct {

@@ -194,8 +194,19 @@ def test_subclasses_hash_as_their_base():
 
 
 def test_scalars_give_numbers():
-    for item in ("x", b"x", 7, 2**64 - 1, 1.5, True, np.int8(-3), np.float32(1.5), np.str_("é"),
-                 np.datetime64(5, "s"), np.array(9)):
+    for item in (
+        "x",
+        b"x",
+        7,
+        2**64 - 1,
+        1.5,
+        True,
+        np.int8(-3),
+        np.float32(1.5),
+        np.str_("é"),
+        np.datetime64(5, "s"),
+        np.array(9),
+    ):
         h1, h2 = hash128(item)
         assert type(h1) is type(h2) is int
         assert hash64(item) == h1
@@ -212,7 +223,11 @@ def test_nulls_are_skipped_and_can_be_realigned():
     assert hashes.tolist() == hash64([item for item in items if item is not None]).tolist()
     assert hash64([None, None]).tolist() == []
     h1, h2, valid = hash128([None, 4], return_valid=True)
-    assert (h1.tolist(), h2.tolist(), valid.tolist()) == ([hash64(4)], [hash128(4)[1]], [False, True])
+    assert (h1.tolist(), h2.tolist(), valid.tolist()) == (
+        [hash64(4)],
+        [hash128(4)[1]],
+        [False, True],
+    )
 
 
 def test_skip_empty_is_the_habit_of_datasketches():
@@ -275,7 +290,9 @@ def test_other_refusals():
         hash64("\udfff!")
     with pytest.raises(ValueError, match="position 1: a string with a surrogate"):
         hash64(np.array(["a", "\ud800"]))
-    with pytest.raises(ValueError, match="position 0: a string with a surrogate or a number beyond"):
+    with pytest.raises(
+        ValueError, match="position 0: a string with a surrogate or a number beyond"
+    ):
         hash64(np.array([0x110000], "u4").view("U1"))
     with pytest.raises(ValueError, match="2 dimensions"):
         hash64(np.zeros((2, 2)))

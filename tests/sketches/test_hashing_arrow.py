@@ -15,7 +15,16 @@ import pytest
 from sketches import _probe
 from sketches.hashing import hash64, hash128
 
-INTS = [pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()]
+INTS = [
+    pa.int8(),
+    pa.int16(),
+    pa.int32(),
+    pa.int64(),
+    pa.uint8(),
+    pa.uint16(),
+    pa.uint32(),
+    pa.uint64(),
+]
 STRINGS = [pa.string(), pa.large_string(), pa.string_view()]
 BINARIES = [pa.binary(), pa.large_binary(), pa.binary_view()]
 TEXTS = ["", "a", None, "a text of more than twelve bytes", "日本語 😀", "twelve bytes"] * 300
@@ -23,7 +32,9 @@ TEXTS = ["", "a", None, "a text of more than twelve bytes", "日本語 😀", "t
 
 def check(column, items):
     """A column hashes as the list of its items, with the same nulls."""
-    for got, want in zip(hash128(column, return_valid=True), hash128(items, return_valid=True), strict=True):
+    for got, want in zip(
+        hash128(column, return_valid=True), hash128(items, return_valid=True), strict=True
+    ):
         np.testing.assert_array_equal(got, want)
 
 
@@ -53,9 +64,14 @@ def test_integers(isa, kind):
 
 @pytest.mark.parametrize("kind", [pa.float16(), pa.float32(), pa.float64()], ids=str)
 def test_floats(isa, kind):
-    items = [0.0, -0.0, None, 1.5, float("inf"), float("nan"), -2.0**-14, 2.0**-24] * 100
-    for column in variants(pa.array(np.array([i or 0.0 for i in items], "f4").astype(kind.to_pandas_dtype()),
-                                    kind, mask=np.array([i is None for i in items]))):
+    items = [0.0, -0.0, None, 1.5, float("inf"), float("nan"), -(2.0**-14), 2.0**-24] * 100
+    for column in variants(
+        pa.array(
+            np.array([i or 0.0 for i in items], "f4").astype(kind.to_pandas_dtype()),
+            kind,
+            mask=np.array([i is None for i in items]),
+        )
+    ):
         check(column, items)
 
 
@@ -72,15 +88,19 @@ def test_dictionaries(isa, index, copies):
     words = pa.array(["a", None, "", "a text of more than twelve bytes", *map(str, range(96))])
     rows = [99, 0, None, 1, 3, 2, 3] * copies
     items = [None if row is None else words[row].as_py() for row in rows]
-    for array in (pa.DictionaryArray.from_arrays(pa.array(rows, index), words),
-                  pa.DictionaryArray.from_arrays(pa.array(rows, index), words.cast(pa.string_view()))):
+    for array in (
+        pa.DictionaryArray.from_arrays(pa.array(rows, index), words),
+        pa.DictionaryArray.from_arrays(pa.array(rows, index), words.cast(pa.string_view())),
+    ):
         check(array, items)
         check(array.slice(2), items[2:])
         check(pa.table({"x": array}), items)
         assert hash64(array, skip_empty=True).tolist() == hash64(items, skip_empty=True).tolist()
     numbers = pa.array([5, None, -7, 9, *range(96)])
-    check(pa.DictionaryArray.from_arrays(pa.array(rows, index), numbers),
-          [None if row is None else numbers[row].as_py() for row in rows])
+    check(
+        pa.DictionaryArray.from_arrays(pa.array(rows, index), numbers),
+        [None if row is None else numbers[row].as_py() for row in rows],
+    )
 
 
 def test_bools_and_nulls(isa):
@@ -96,9 +116,17 @@ def test_bools_and_nulls(isa):
 
 def test_times_hash_their_stored_numbers():
     numbers = [0, 1, None, -5]
-    for kind in (pa.date32(), pa.date64(), pa.time32("s"), pa.time32("ms"), pa.time64("us"),
-                 pa.time64("ns"), pa.timestamp("s"), pa.timestamp("ns", "Europe/Berlin"),
-                 pa.duration("us")):
+    for kind in (
+        pa.date32(),
+        pa.date64(),
+        pa.time32("s"),
+        pa.time32("ms"),
+        pa.time64("us"),
+        pa.time64("ns"),
+        pa.timestamp("s"),
+        pa.timestamp("ns", "Europe/Berlin"),
+        pa.duration("us"),
+    ):
         width = pa.int32() if kind.bit_width == 32 else pa.int64()
         check(pa.array(numbers, width).view(kind), numbers)
 
@@ -121,7 +149,12 @@ def test_extension_types_hash_by_their_storage():
         (pa.array([[1]]), "column of lists"),
         (pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int8())), "map"),
         (pa.RunEndEncodedArray.from_arrays([1], [5]), "run-end encoded"),
-        (pa.UnionArray.from_dense(pa.array([0], pa.int8()), pa.array([0], pa.int32()), [pa.array([1])]), "union"),
+        (
+            pa.UnionArray.from_dense(
+                pa.array([0], pa.int8()), pa.array([0], pa.int32()), [pa.array([1])]
+            ),
+            "union",
+        ),
         (pa.array([(1, 2, 3)], pa.month_day_nano_interval()), "month-day-nano interval"),
         (pa.table({"a": [{"b": 1}], "c": [1]}), "nested struct"),
         (pa.table({"a": [[1]], "c": [1]}), "column of lists"),
@@ -141,7 +174,11 @@ def test_a_table_without_columns_is_refused():
 
 
 def test_polars():
-    for column in (pl.Series(TEXTS), pl.Series(TEXTS, dtype=pl.Categorical), pl.DataFrame({"x": TEXTS})):
+    for column in (
+        pl.Series(TEXTS),
+        pl.Series(TEXTS, dtype=pl.Categorical),
+        pl.DataFrame({"x": TEXTS}),
+    ):
         check(column, TEXTS)
     check(pl.Series([1, None, 3]), [1, None, 3])
     check(pl.Series([1, None, 3])[1:], [None, 3])
@@ -166,7 +203,8 @@ def test_duckdb():
         check(relation, [str(i) for i in range(5000)])
         rows = connection.sql("select range as a, cast(range as varchar) as b from range(5000)")
         np.testing.assert_array_equal(
-            hash64(rows), hash64(pa.table({"a": range(5000), "b": [str(i) for i in range(5000)]})))
+            hash64(rows), hash64(pa.table({"a": range(5000), "b": [str(i) for i in range(5000)]}))
+        )
 
 
 def test_pyarrow_is_not_imported():

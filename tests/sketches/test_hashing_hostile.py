@@ -25,49 +25,94 @@ class Stream(c.Structure):
 FREE_SCHEMA, FREE_ARRAY = c.CFUNCTYPE(None, c.POINTER(Schema)), c.CFUNCTYPE(None, c.POINTER(Array))
 FREE_STREAM = c.CFUNCTYPE(None, c.POINTER(Stream))
 Schema._fields_ = [
-    ("format", c.c_char_p), ("name", c.c_char_p), ("metadata", c.c_char_p), ("flags", c.c_int64),
-    ("n_children", c.c_int64), ("children", c.POINTER(c.POINTER(Schema))),
-    ("dictionary", c.POINTER(Schema)), ("release", c.c_void_p), ("private_data", c.c_void_p),
-]  # fmt: skip
+    ("format", c.c_char_p),
+    ("name", c.c_char_p),
+    ("metadata", c.c_char_p),
+    ("flags", c.c_int64),
+    ("n_children", c.c_int64),
+    ("children", c.POINTER(c.POINTER(Schema))),
+    ("dictionary", c.POINTER(Schema)),
+    ("release", c.c_void_p),
+    ("private_data", c.c_void_p),
+]
 Array._fields_ = [
-    ("length", c.c_int64), ("null_count", c.c_int64), ("offset", c.c_int64),
-    ("n_buffers", c.c_int64), ("n_children", c.c_int64), ("buffers", c.POINTER(c.c_void_p)),
-    ("children", c.POINTER(c.POINTER(Array))), ("dictionary", c.POINTER(Array)),
-    ("release", c.c_void_p), ("private_data", c.c_void_p),
-]  # fmt: skip
+    ("length", c.c_int64),
+    ("null_count", c.c_int64),
+    ("offset", c.c_int64),
+    ("n_buffers", c.c_int64),
+    ("n_children", c.c_int64),
+    ("buffers", c.POINTER(c.c_void_p)),
+    ("children", c.POINTER(c.POINTER(Array))),
+    ("dictionary", c.POINTER(Array)),
+    ("release", c.c_void_p),
+    ("private_data", c.c_void_p),
+]
 GET_SCHEMA = c.CFUNCTYPE(c.c_int, c.POINTER(Stream), c.POINTER(Schema))
 GET_NEXT = c.CFUNCTYPE(c.c_int, c.POINTER(Stream), c.POINTER(Array))
 GET_ERROR = c.CFUNCTYPE(c.c_void_p, c.POINTER(Stream))
 Stream._fields_ = [
-    ("get_schema", GET_SCHEMA), ("get_next", GET_NEXT), ("get_last_error", GET_ERROR),
-    ("release", c.c_void_p), ("private_data", c.c_void_p),
-]  # fmt: skip
+    ("get_schema", GET_SCHEMA),
+    ("get_next", GET_NEXT),
+    ("get_last_error", GET_ERROR),
+    ("release", c.c_void_p),
+    ("private_data", c.c_void_p),
+]
 
 new_capsule = c.pythonapi.PyCapsule_New
 new_capsule.restype, new_capsule.argtypes = c.py_object, [c.c_void_p, c.c_char_p, c.c_void_p]
 
 
+NUMBERS = (None, struct.pack("<3q", 1, 2, 3))
+
+
 class Fake:
     """A column made by hand; counts how often its structs are released."""
 
-    def __init__(self, form="l", length=3, buffers=(None, struct.pack("<3q", 1, 2, 3)), *,
-                 null_count=0, offset=0, children=(), dictionary=None, schema=None, array=None):
+    def __init__(
+        self,
+        form="l",
+        length=3,
+        buffers=NUMBERS,
+        *,
+        null_count=0,
+        offset=0,
+        children=(),
+        dictionary=None,
+        schema=None,
+        array=None,
+    ):
         self.released = []
         self.free_schema = FREE_SCHEMA(lambda p: self.free(p, "schema"))
         self.free_array = FREE_ARRAY(lambda p: self.free(p, "array"))
         self.keep = [b if b is None else c.create_string_buffer(b, max(len(b), 1)) for b in buffers]
         pointers = (c.c_void_p * max(len(buffers), 1))(
-            *(None if b is None else c.addressof(b) for b in self.keep))
+            *(None if b is None else c.addressof(b) for b in self.keep)
+        )
         self.children, self.dictionary = children, dictionary
         count = len(children)
         self.schema = Schema(
-            form if form is None else form.encode(), b"", None, 2, count,
-            (c.POINTER(Schema) * count)(*(c.pointer(k.schema) for k in children)) if count else None,
-            c.pointer(dictionary.schema) if dictionary else None, self.address(self.free_schema))
+            form if form is None else form.encode(),
+            b"",
+            None,
+            2,
+            count,
+            (c.POINTER(Schema) * count)(*(c.pointer(k.schema) for k in children))
+            if count
+            else None,
+            c.pointer(dictionary.schema) if dictionary else None,
+            self.address(self.free_schema),
+        )
         self.array = Array(
-            length, null_count, offset, len(buffers), count, pointers,
+            length,
+            null_count,
+            offset,
+            len(buffers),
+            count,
+            pointers,
             (c.POINTER(Array) * count)(*(c.pointer(k.array) for k in children)) if count else None,
-            c.pointer(dictionary.array) if dictionary else None, self.address(self.free_array))
+            c.pointer(dictionary.array) if dictionary else None,
+            self.address(self.free_array),
+        )
         for target, changes in ((self.schema, schema), (self.array, array)):
             for name, value in (changes or {}).items():
                 setattr(target, name, value)
@@ -81,8 +126,10 @@ class Fake:
         pointer.contents.release = None
 
     def __arrow_c_array__(self, requested_schema=None):
-        return (new_capsule(c.addressof(self.schema), b"arrow_schema", None),
-                new_capsule(c.addressof(self.array), b"arrow_array", None))
+        return (
+            new_capsule(c.addressof(self.schema), b"arrow_schema", None),
+            new_capsule(c.addressof(self.array), b"arrow_array", None),
+        )
 
 
 class FakeStream:
@@ -92,8 +139,12 @@ class FakeStream:
         self.released, self.chunks, self.given = [], iter(chunks), []
         self.schema_code, self.model = schema_code, Fake(form)
         self.text = c.create_string_buffer(b"the disk is on fire")
-        self.calls = (GET_SCHEMA(self.get_schema), GET_NEXT(self.get_next),
-                      GET_ERROR(lambda _: c.addressof(self.text)), FREE_STREAM(self.free))
+        self.calls = (
+            GET_SCHEMA(self.get_schema),
+            GET_NEXT(self.get_next),
+            GET_ERROR(lambda _: c.addressof(self.text)),
+            FREE_STREAM(self.free),
+        )
         self.stream = Stream(*self.calls[:3], Fake.address(self.calls[3]))
 
     def free(self, pointer):
@@ -141,13 +192,26 @@ GOOD = {
     "empty strings without data": (lambda: Fake("u", 2, (None, offsets(0, 0, 0), None)), ["", ""]),
     "no rows, no buffers": (lambda: Fake("u", 0, (None, None, None)), []),
     "no rows of ints": (lambda: Fake("l", 0, (None, None)), []),
-    "views": (lambda: Fake("vu", 2, (None, view(13) + struct.pack("<i12s", 2, b"hi"), b"x" * 13, sizes(13))), ["x" * 13, "hi"]),
-    "view of a null is not followed": (lambda: Fake("vu", 2, (b"\2", view(99, 7) + struct.pack("<i12s", 2, b"hi"), sizes()), null_count=1), [None, "hi"]),
-    "index of a null is not followed": (lambda: Fake("c", 2, (b"\2", b"\x63\0"), null_count=1, dictionary=Fake()), [None, 1]),
+    "views": (
+        lambda: Fake(
+            "vu", 2, (None, view(13) + struct.pack("<i12s", 2, b"hi"), b"x" * 13, sizes(13))
+        ),
+        ["x" * 13, "hi"],
+    ),
+    "view of a null is not followed": (
+        lambda: Fake(
+            "vu", 2, (b"\2", view(99, 7) + struct.pack("<i12s", 2, b"hi"), sizes()), null_count=1
+        ),
+        [None, "hi"],
+    ),
+    "index of a null is not followed": (
+        lambda: Fake("c", 2, (b"\2", b"\x63\0"), null_count=1, dictionary=Fake()),
+        [None, 1],
+    ),
     "unaligned": (lambda: Fake("l", 1, (None, sizes(7)), offset=0), [7]),
     "unknown null count": (lambda: Fake("l", 2, (b"\1", sizes(1, 2)), null_count=-1), [1, None]),
     "bitmap that null_count 0 overrules": (lambda: Fake("l", 2, (b"\0", sizes(1, 2))), [1, 2]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -170,7 +234,10 @@ def test_misaligned_numbers():
 
 BAD = {
     "released schema": (lambda: Fake(schema={"release": None}), "schema has already been released"),
-    "released array": (lambda: Fake(array={"release": None}), "missing or has already been released"),
+    "released array": (
+        lambda: Fake(array={"release": None}),
+        "missing or has already been released",
+    ),
     "no format": (lambda: Fake(None), "no usable format"),
     "unknown format": (lambda: Fake("q"), "unknown Arrow format string 'q'"),
     "empty format": (lambda: Fake(""), "unknown Arrow format"),
@@ -182,8 +249,14 @@ BAD = {
     "too few buffers": (lambda: Fake(buffers=(None,)), "1 buffers where its format has 2"),
     "too many buffers": (lambda: Fake(buffers=(None, sizes(1, 2, 3), None)), "3 buffers"),
     "negative buffers": (lambda: Fake(array={"n_buffers": -1}), "-1 buffers"),
-    "views without sizes": (lambda: Fake("vu", 1, (None, view(0))), "2 buffers where its format has 3"),
-    "no table of buffers": (lambda: Fake(array={"buffers": c.POINTER(c.c_void_p)()}), "table of buffers"),
+    "views without sizes": (
+        lambda: Fake("vu", 1, (None, view(0))),
+        "2 buffers where its format has 3",
+    ),
+    "no table of buffers": (
+        lambda: Fake(array={"buffers": c.POINTER(c.c_void_p)()}),
+        "table of buffers",
+    ),
     "no data": (lambda: Fake(buffers=(None, None)), "without its data buffer"),
     "no offsets": (lambda: Fake("u", 1, (None, None, b"a")), "without an offsets buffer"),
     "no characters": (lambda: Fake("u", 1, (None, offsets(0, 1), None)), "without its data buffer"),
@@ -195,32 +268,100 @@ BAD = {
     "nulls without a bitmap": (lambda: Fake(null_count=1), "no validity bitmap"),
     "children of a number": (lambda: Fake(children=(Fake(),)), "wants 0 children, not 1"),
     "negative children": (lambda: Fake(schema={"n_children": -1}), "-1 children"),
-    "children promised": (lambda: Fake("+s", 3, (None,), schema={"n_children": 2}), "2 children, or none"),
-    "child missing": (lambda: Fake("+s", 3, (None,), children=(Fake(),), array={"n_children": 0}), "0 children where its schema has 1"),
-    "short child": (lambda: Fake("+s", 4, (None,), children=(Fake(),)), "child 0 of an Arrow array has 3 rows where its parent needs 4"),
-    "short child behind an offset": (lambda: Fake("+s", 2, (None,), offset=2, children=(Fake(), Fake())), "needs 4"),
-    "released child": (lambda: Fake("+s", 3, (None,), children=(Fake(array={"release": None}),)), "already been released"),
+    "children promised": (
+        lambda: Fake("+s", 3, (None,), schema={"n_children": 2}),
+        "2 children, or none",
+    ),
+    "child missing": (
+        lambda: Fake("+s", 3, (None,), children=(Fake(),), array={"n_children": 0}),
+        "0 children where its schema has 1",
+    ),
+    "short child": (
+        lambda: Fake("+s", 4, (None,), children=(Fake(),)),
+        "child 0 of an Arrow array has 3 rows where its parent needs 4",
+    ),
+    "short child behind an offset": (
+        lambda: Fake("+s", 2, (None,), offset=2, children=(Fake(), Fake())),
+        "needs 4",
+    ),
+    "released child": (
+        lambda: Fake("+s", 3, (None,), children=(Fake(array={"release": None}),)),
+        "already been released",
+    ),
     "offsets fall": (lambda: Fake("u", 2, (None, offsets(0, 2, 1), b"abc")), "negative or fall"),
-    "offsets start below zero": (lambda: Fake("u", 1, (None, offsets(-1, 1), b"abc")), "negative or fall"),
-    "offsets dive": (lambda: Fake("u", 2, (None, offsets(0, 1, -(2**31)), b"abc")), "negative or fall"),
-    "large offsets fall": (lambda: Fake("U", 2, (None, sizes(0, 2, 1), b"abc")), "negative or fall"),
-    "large offsets dive": (lambda: Fake("Z", 2, (None, sizes(0, 1, -(2**63)), b"abc")), "negative or fall"),
-    "view of a missing buffer": (lambda: Fake("vu", 1, (None, view(13, 1), b"x" * 13, sizes(13))), "position 0: a view outside its buffers"),
-    "view before all buffers": (lambda: Fake("vu", 1, (None, view(13, -1), b"x" * 13, sizes(13))), "view outside"),
-    "view too long": (lambda: Fake("vu", 1, (None, view(14), b"x" * 13, sizes(13))), "view outside"),
-    "view that starts too late": (lambda: Fake("vu", 1, (None, view(13, 0, 1), b"x" * 13, sizes(13))), "view outside"),
-    "view that starts below zero": (lambda: Fake("vu", 1, (None, view(13, 0, -1), b"x" * 13, sizes(13))), "view outside"),
-    "view of negative length": (lambda: Fake("vu", 2, (None, struct.pack("<i12s", 1, b"a") + view(-1), sizes())), "position 1: a view"),
+    "offsets start below zero": (
+        lambda: Fake("u", 1, (None, offsets(-1, 1), b"abc")),
+        "negative or fall",
+    ),
+    "offsets dive": (
+        lambda: Fake("u", 2, (None, offsets(0, 1, -(2**31)), b"abc")),
+        "negative or fall",
+    ),
+    "large offsets fall": (
+        lambda: Fake("U", 2, (None, sizes(0, 2, 1), b"abc")),
+        "negative or fall",
+    ),
+    "large offsets dive": (
+        lambda: Fake("Z", 2, (None, sizes(0, 1, -(2**63)), b"abc")),
+        "negative or fall",
+    ),
+    "view of a missing buffer": (
+        lambda: Fake("vu", 1, (None, view(13, 1), b"x" * 13, sizes(13))),
+        "position 0: a view outside its buffers",
+    ),
+    "view before all buffers": (
+        lambda: Fake("vu", 1, (None, view(13, -1), b"x" * 13, sizes(13))),
+        "view outside",
+    ),
+    "view too long": (
+        lambda: Fake("vu", 1, (None, view(14), b"x" * 13, sizes(13))),
+        "view outside",
+    ),
+    "view that starts too late": (
+        lambda: Fake("vu", 1, (None, view(13, 0, 1), b"x" * 13, sizes(13))),
+        "view outside",
+    ),
+    "view that starts below zero": (
+        lambda: Fake("vu", 1, (None, view(13, 0, -1), b"x" * 13, sizes(13))),
+        "view outside",
+    ),
+    "view of negative length": (
+        lambda: Fake("vu", 2, (None, struct.pack("<i12s", 1, b"a") + view(-1), sizes())),
+        "position 1: a view",
+    ),
     "view into nothing": (lambda: Fake("vz", 1, (None, view(13), None, sizes(13))), "view outside"),
-    "view sizes missing": (lambda: Fake("vz", 1, (None, view(13), b"x" * 13, None)), "lengths of its buffers"),
-    "index too high": (lambda: Fake("c", 2, (None, b"\0\3"), dictionary=Fake()), "position 1: an index outside its dictionary"),
-    "index negative": (lambda: Fake("c", 2, (None, b"\0\xff"), dictionary=Fake()), "position 1: an index"),
-    "index into a long dictionary": (lambda: Fake("C", 1, (None, b"\xff"), dictionary=Fake("c", 200, (None, b"x" * 200))), "position 0: an index"),
+    "view sizes missing": (
+        lambda: Fake("vz", 1, (None, view(13), b"x" * 13, None)),
+        "lengths of its buffers",
+    ),
+    "index too high": (
+        lambda: Fake("c", 2, (None, b"\0\3"), dictionary=Fake()),
+        "position 1: an index outside its dictionary",
+    ),
+    "index negative": (
+        lambda: Fake("c", 2, (None, b"\0\xff"), dictionary=Fake()),
+        "position 1: an index",
+    ),
+    "index into a long dictionary": (
+        lambda: Fake("C", 1, (None, b"\xff"), dictionary=Fake("c", 200, (None, b"x" * 200))),
+        "position 0: an index",
+    ),
     "index of floats": (lambda: Fake("g", dictionary=Fake()), "dictionary indices of format 'g'"),
-    "dictionary missing": (lambda: Fake("c", 1, (None, b"\0"), dictionary=Fake(), array={"dictionary": c.POINTER(Array)()}), "without its dictionary"),
-    "dictionary released": (lambda: Fake("c", 1, (None, b"\0"), dictionary=Fake(array={"release": None})), "already been released"),
-    "dictionary whose offsets fall": (lambda: Fake("c", 1, (None, b"\0"), dictionary=Fake("u", 1, (None, offsets(1, 0), b"a"))), "negative or fall"),
-}  # fmt: skip
+    "dictionary missing": (
+        lambda: Fake(
+            "c", 1, (None, b"\0"), dictionary=Fake(), array={"dictionary": c.POINTER(Array)()}
+        ),
+        "without its dictionary",
+    ),
+    "dictionary released": (
+        lambda: Fake("c", 1, (None, b"\0"), dictionary=Fake(array={"release": None})),
+        "already been released",
+    ),
+    "dictionary whose offsets fall": (
+        lambda: Fake("c", 1, (None, b"\0"), dictionary=Fake("u", 1, (None, offsets(1, 0), b"a"))),
+        "negative or fall",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -317,4 +458,4 @@ def test_positions_count_from_the_start_of_the_stream():
 def test_wide_fixed_values():
     rows = np.frombuffer(np.random.default_rng(3).bytes(8 * 600), "S8")
     fake = Fake("w:8", 600, (None, rows.tobytes()))
-    assert hash64(fake).tolist() == hash64([rows[i:i + 1].tobytes() for i in range(600)]).tolist()
+    assert hash64(fake).tolist() == hash64([rows[i : i + 1].tobytes() for i in range(600)]).tolist()

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sketches.minhash import ALGORITHM, EMPTY
 
 from sketches import BBitMinHash, FormatError, MinHash, _cpu, hash64, minhash_matrix
+from sketches.minhash import ALGORITHM, EMPTY
 
 MASK = 2**64 - 1
 C = [0x9E3779B97F4A7C15, 0xD1342543DE82EF95, 0xAF251AF3B0F025B5, 0xF1357AEA2E62A9C5]

@@ -22,13 +22,22 @@ HASHES = [hash64(s).tolist() if s else [] for s in SETS]
 @pytest.mark.parametrize(
     "make",
     [
-        list, tuple, iter, lambda x: np.array(x, object), pl.Series, pa.array,
-        lambda x: pa.array(x, pa.large_string()), lambda x: pa.array(x, pa.string_view()),
-        lambda x: pa.array(x).dictionary_encode(), lambda x: pa.array(["q", *x]).slice(1),
-        lambda x: pa.chunked_array([x[:5], [], x[5:]]), lambda x: pa.table({"t": x}),
-        lambda x: pa.array(BYTES), lambda x: BYTES,
+        list,
+        tuple,
+        iter,
+        lambda x: np.array(x, object),
+        pl.Series,
+        pa.array,
+        lambda x: pa.array(x, pa.large_string()),
+        lambda x: pa.array(x, pa.string_view()),
+        lambda x: pa.array(x).dictionary_encode(),
+        lambda x: pa.array(["q", *x]).slice(1),
+        lambda x: pa.chunked_array([x[:5], [], x[5:]]),
+        lambda x: pa.table({"t": x}),
+        lambda x: pa.array(BYTES),
+        lambda x: BYTES,
     ],
-)  # fmt: skip
+)
 def test_spans_keep_every_row_in_its_place(make):
     got, rows, *_ = _probe.spans(make(TEXTS))
     assert got == BYTES
@@ -56,10 +65,21 @@ def test_texts_of_megabytes():
 
 @pytest.mark.parametrize(
     "texts",
-    [[1, 2], [1.5], np.arange(3), pa.array([1]), pa.array([1]).dictionary_encode(), 5, None,
-     pa.table({"a": ["x"], "b": ["y"]}), pa.array([["x"]]), ["a", b"b"], bytearray(b"x")],
+    [
+        [1, 2],
+        [1.5],
+        np.arange(3),
+        pa.array([1]),
+        pa.array([1]).dictionary_encode(),
+        5,
+        None,
+        pa.table({"a": ["x"], "b": ["y"]}),
+        pa.array([["x"]]),
+        ["a", b"b"],
+        bytearray(b"x"),
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_what_is_no_text_is_refused(texts):
     with pytest.raises(TypeError):
         _probe.spans(texts)
@@ -105,20 +125,26 @@ def test_a_sink_of_spans_or_sets_that_refuses_stops_the_walk():
 @pytest.mark.parametrize(
     "make",
     [
-        list, tuple, iter, lambda x: np.array([*x, None], object)[:-1],
+        list,
+        tuple,
+        iter,
+        lambda x: np.array([*x, None], object)[:-1],
         lambda x: [r if r is None else tuple(r) for r in x],
         lambda x: [r if r is None else iter(r) for r in x],
         lambda x: [r if r is None else dict.fromkeys(r) for r in x],
         lambda x: [r if r is None else pa.array(r, pa.string()) for r in x],
         lambda x: [r if r is None else np.array(r, object) for r in x],
-        pa.array, pl.Series, lambda x: pa.array(x, pa.large_list(pa.string())),
+        pa.array,
+        pl.Series,
+        lambda x: pa.array(x, pa.large_list(pa.string())),
         lambda x: pa.array(x, pa.list_(pa.large_string())),
         lambda x: pa.array(x, pa.list_(pa.dictionary(pa.int16(), pa.string()))),
-        lambda x: pa.array([["q"], *x]).slice(1), lambda x: pa.table({"s": x}),
+        lambda x: pa.array([["q"], *x]).slice(1),
+        lambda x: pa.table({"s": x}),
         lambda x: pa.chunked_array([x[:3], [[]], x[3:]]).take(pa.array([*range(3), *range(4, 22)])),
         lambda x: pa.record_batch({"s": [["q"], None, *x]}).slice(2),
     ],
-)  # fmt: skip
+)
 def test_sets_end_where_they_should(isa, make):
     got, rows, *_ = _probe.sets(make(SETS))
     assert got == HASHES
@@ -132,18 +158,25 @@ def test_sets_of_numbers():
     assert _probe.sets(pa.array([[9, 9], *pairs], pa.list_(pa.int16(), 2)).slice(1))[0] == want
     assert _probe.sets([np.array(p) if p else None for p in pairs])[0] == want
     assert _probe.sets([{1}, frozenset([2]), range(3)])[0] == [
-        hash64(list(s)).tolist() for s in ([1], [2], [0, 1, 2])]
+        hash64(list(s)).tolist() for s in ([1], [2], [0, 1, 2])
+    ]
     assert _probe.sets([])[:2] == ([], 0)
 
 
 def test_sets_by_offsets():
     values = [x for s in SETS if s for x in s]
     ends = np.cumsum([0] + [len(s or ()) for s in SETS])
-    for batch in (values, iter(values), pa.array(values), pa.chunked_array([values[:700], values[700:]])):
+    for batch in (
+        values,
+        iter(values),
+        pa.array(values),
+        pa.chunked_array([values[:700], values[700:]]),
+    ):
         assert _probe.sets(batch, ends)[0] == HASHES
     assert _probe.sets(["skipped", *values, "ignored"], ends + 1)[0] == HASHES
     assert _probe.sets(np.arange(5), [0, 2, 2, 5])[0] == [
-        hash64(np.arange(a, b)).tolist() for a, b in ((0, 2), (2, 2), (2, 5))]
+        hash64(np.arange(a, b)).tolist() for a, b in ((0, 2), (2, 2), (2, 5))
+    ]
     assert _probe.sets([], [0])[:2] == ([], 0)
     assert _probe.sets([], [0, 0])[:2] == ([[]], 1)
 

@@ -1,0 +1,6 @@
+from typing_extensions import disjoint_base
+
+@disjoint_base
+class Output: ...
+
+def check_seed(seed: object) -> int: ...
