@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="Least probability of finding a pair right at the threshold.",
 )
-@click.option("--ngram", type=click.IntRange(1), default=5, show_default=True, help="Units a shingle.")
+@click.option(
+    "--ngram", type=click.IntRange(1), default=5, show_default=True, help="Units a shingle."
+)
 @click.option(
     "--unit",
     type=click.Choice(["word", "char"]),

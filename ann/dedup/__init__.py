@@ -1,12 +1,12 @@
 """The near-duplicate job: find near-duplicate documents, verify each pair, keep one of a kind.
 
-    settings    the parameters and their limits
-    pipeline    the stages: sketch, fold copies, candidates, verify, link, list
-    result      what a search hands back
-    memory      `deduplicate`: frames, tables and lists
-    sources     files, folders and streams of rows: read once, then copied out by row
-    job         the command: sources in, a folder out, all or nothing
-    report      what the terminal shows
+settings    the parameters and their limits
+pipeline    the stages: sketch, fold copies, candidates, verify, link, list
+result      what a search hands back
+memory      `deduplicate`: frames, tables and lists
+sources     files, folders and streams of rows: read once, then copied out by row
+job         the command: sources in, a folder out, all or nothing
+report      what the terminal shows
 """
 
 from ann.dedup.memory import deduplicate

@@ -92,11 +92,11 @@ def run(
             binary=sum(getattr(source, "binary", 0) for source in sources),
             output=output,
         )
-        if folder is not None:
-            with clock("write"), _write_errors(output):
-                _write(sources, outcome, folder, progress)
-            summary = json.dumps(outcome.as_dict(), indent=2) + "\n"
-            with _write_errors(output):
+        if folder is not None and target is not None:
+            with _write_errors(target):
+                with clock("write"):
+                    _write(sources, outcome, folder, progress)
+                summary = json.dumps(outcome.as_dict(), indent=2) + "\n"
                 (folder / SUMMARY).write_text(summary, encoding="utf-8")
     return outcome
 

@@ -131,9 +131,12 @@ class JsonLines:
         """Copy the lines of the rows that stay."""
         spans = np.concatenate([np.empty((2, 0), np.int64), *self._spans], axis=1)
         starts, ends = _runs(*spans[:, kept])
-        with self._original.open() as raw, reading(raw, self._original.suffix) as stream:
-            with creating(folder / self.name) as out:
-                _copy(stream, out, starts.tolist(), ends.tolist())
+        with (
+            self._original.open() as raw,
+            reading(raw, self._original.suffix) as stream,
+            creating(folder / self.name) as out,
+        ):
+            _copy(stream, out, starts.tolist(), ends.tolist())
 
 
 def _runs(starts: Int64s, ends: Int64s) -> tuple[Int64s, Int64s]:

@@ -97,9 +97,7 @@ def deduplicate(
     return make_result(sketches, found, settings, clock)
 
 
-def _batches(
-    data: Any, text: str, id: str | None, ids: Ids, progress: Progress
-) -> Iterator[Batch]:
+def _batches(data: Any, text: str, id: str | None, ids: Ids, progress: Progress) -> Iterator[Batch]:
     if isinstance(data, (str, bytes)):
         raise TypeError("one text alone has no duplicates: pass a list of texts")
     if not (hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__")):
@@ -107,8 +105,7 @@ def _batches(
             raise InputError(f"id={id!r} names a column, and a {type(data).__name__} has none")
         yield from _text_batches(data, progress)
         return
-    total = len(data) if hasattr(data, "__len__") else 0
-    done = 0
+    done, total = 0, _length(data)
     for columns in _column_batches(data, text, id):
         batch = text_batch(columns[0], f"column {text!r}")
         if id is not None:
@@ -120,7 +117,7 @@ def _batches(
 
 def _text_batches(data: Iterable[str | None], progress: Progress) -> Iterator[Batch]:
     items = iter(data)
-    done, total = 0, len(data) if hasattr(data, "__len__") else 0
+    done, total = 0, _length(data)
     while values := list(islice(items, ROWS_A_BATCH)):
         texts = ["" if value is None else value for value in values]
         for row, value in enumerate(texts, done):
@@ -134,6 +131,11 @@ def _text_batches(data: Iterable[str | None], progress: Progress) -> Iterator[Ba
         yield Batch(texts, sizes)
         done += len(texts)
         progress("read", done, total)
+
+
+def _length(data: Any) -> int:
+    """Its length, for the progress; 0 where that is unknown."""
+    return len(data) if hasattr(data, "__len__") else 0
 
 
 def _column_batches(data: Any, text: str, id: str | None) -> Iterator[list[Any]]:

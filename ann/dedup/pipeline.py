@@ -259,8 +259,8 @@ def verify(
         return len(a), a[close], b[close], similarity[close]
 
     parts = [(np.empty(0, np.uint32), np.empty(0, np.uint32), np.empty(0))]
-    for count, *part in ordered_map(one, tasks(), settings.threads):
-        parts.append(tuple(part))
+    for count, close_a, close_b, similarity in ordered_map(one, tasks(), settings.threads):
+        parts.append((close_a, close_b, similarity))
         done += count
         progress("verify", done, 0)
     a, b, jaccard = (np.concatenate(column) for column in zip(*parts, strict=True))

@@ -48,9 +48,12 @@ def _lines(outcome: Outcome) -> Iterator[str]:
         for cluster in outcome.result.largest(CLUSTERS):
             yield from _cluster(outcome, cluster)
     yield ""
-    yield click.style("Time", bold=True) + f"  {sum(s.seconds.values()):.2f} s on " + (
-        f"{p.threads} threads: " if p.threads > 1 else "1 thread: "
-    ) + ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in s.seconds.items())
+    yield (
+        click.style("Time", bold=True)
+        + f"  {sum(s.seconds.values()):.2f} s on "
+        + (f"{p.threads} threads: " if p.threads > 1 else "1 thread: ")
+        + ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in s.seconds.items())
+    )
     yield click.style("Search", bold=True) + (
         f"  {p.ngram}-grams of {p.unit}s, {s.bands} bands of {s.rows} of {p.num_perm} slots: a pair"
         f" at {p.threshold:g} is found with probability {s.recall_at_threshold:.4f};"
@@ -80,13 +83,13 @@ def _name(outcome: Outcome, row: int) -> str:
 
 
 def _bytes(count: float) -> str:
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000:
-            break
+    if count < 1000:
+        return f"{count:.0f} bytes"
+    for unit in ("kB", "MB", "GB"):
         count /= 1000
-    else:
-        unit = "TB"
-    return f"{count:,.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        if count < 1000:
+            return f"{count:.1f} {unit}"
+    return f"{count / 1000:,.1f} TB"
 
 
 def _share(part: int, whole: int) -> str:

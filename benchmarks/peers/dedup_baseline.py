@@ -1,8 +1,9 @@
 """The fixed baseline of the near-duplicate job: what one writes today with rensa, in one process.
 
-Python reads the JSON lines, lower-cases the text, finds its words and joins them to 5-grams; rensa's
-full R-MinHash (K = 128) and its LSH (16 bands of 8) flag the rows that share a band with another.
-Nothing is verified and nothing is written. Do not change it: ratios in the docs refer to it.
+Python reads the JSON lines, lower-cases the text, finds its words and joins them to 5-grams;
+rensa's full R-MinHash (K = 128) and its LSH (16 bands of 8) flag the rows that share a band with
+another. Nothing is verified and nothing is written. Do not change it: ratios in the docs refer to
+it.
 
     python benchmarks/peers/dedup_baseline.py FILE.jsonl
 """

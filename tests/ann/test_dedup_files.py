@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -282,14 +283,14 @@ def test_a_bad_line_is_named_or_skipped(bad, write, tmp_path, command):
     assert (told["documents"], told["skipped"], told["removed"]) == (2, 1, 1)
     assert (tmp_path / "out/kept/rows.jsonl").read_bytes() == good
     path.write_bytes(bad + b"\n")
-    with pytest.raises(InputError, match="no row can be used: .*line 1"):
+    with pytest.raises(InputError, match=r"no row can be used: .*line 1"):
         run([str(path)], Settings(), skip_bad=True)
 
 
 @pytest.mark.parametrize("bad", [b'{"text": "a", "k": 1.5}', b'{"text": "a", "k": null}'])
 def test_an_id_is_text_or_a_whole_number(bad, write):
     path = write("rows.jsonl", bad)
-    with pytest.raises(InputError, match="line 1: field 'k' holds .*, not text or a whole number"):
+    with pytest.raises(InputError, match=r"line 1: field 'k' holds .*, not text or a whole number"):
         run([str(path)], Settings(), id="k")
 
 
@@ -451,7 +452,7 @@ def test_an_input_that_changes_in_between_is_refused(write, tmp_path):
         if stage == "read":
             path.write_text("other")
 
-    with pytest.raises(InputError, match="rows.jsonl changed while it was read"):
+    with pytest.raises(InputError, match=r"rows.jsonl changed while it was read"):
         run([str(path)], Settings(), output=tmp_path / "out", progress=meddle)
     assert [p.name for p in tmp_path.iterdir()] == ["rows.jsonl"]
 
@@ -470,18 +471,18 @@ def test_a_full_disk_leaves_nothing(write, tmp_path, monkeypatch, command):
 
 def test_ctrl_c_leaves_nothing(tmp_path):
     """A job that waits for more input is interrupted in the middle of its reading."""
-    import signal
-
-    os.mkfifo(tmp_path / "rows.jsonl")
-    words = [TRACTABLE, "dedup", tmp_path / "rows.jsonl", "-o", tmp_path / "out"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as job:
-        with (tmp_path / "rows.jsonl").open("w") as rows:
-            rows.write('{"text": "a"}\n')
-            rows.flush()
-            while not list(tmp_path.glob(".out.*.partial")):
-                assert job.poll() is None
-            job.send_signal(signal.SIGINT)
-            _, errors = job.communicate(timeout=30)
+    fifo = tmp_path / "rows.jsonl"
+    os.mkfifo(fifo)
+    words = [TRACTABLE, "dedup", fifo, "-o", tmp_path / "out"]
+    with (
+        subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as job,
+        fifo.open("w") as rows,  # returns once the job has opened the other end
+    ):
+        rows.write('{"text": "a"}\n')
+        rows.flush()
+        assert list(tmp_path.glob(".out.*.partial"))
+        job.send_signal(signal.SIGINT)
+        _, errors = job.communicate(timeout=30)
     assert job.returncode == 1
     assert errors.decode().strip() == "Aborted!"
     assert [p.name for p in tmp_path.iterdir()] == ["rows.jsonl"]
@@ -504,9 +505,7 @@ def test_a_missing_extra_is_named(missing, write, tmp_path, command, monkeypatch
     path = write("rows.jsonl", json_lines([LONG, LONG]))
     for name in [name for name in sys.modules if name.split(".")[0] == missing]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setattr(
-        sys, "meta_path", [Absent(missing), *sys.meta_path]
-    )
+    monkeypatch.setattr(sys, "meta_path", [Absent(missing), *sys.meta_path])
     result = command(path, "-o", tmp_path / "out")
     assert result.exit_code == 1
     assert f"needs {missing}" in result.stderr

@@ -130,7 +130,13 @@ def test_nothing_depends_on_threads_or_batches(corpus, monkeypatch):
 def test_keeps_the_first_or_the_longest_and_breaks_ties_by_id():
     table = pa.table(
         {
-            "text": ["a b c d e f", "A b c d e f!", "a, b, c, d, e, f", "A, b, c, d, e, f", "other"],
+            "text": [
+                "a b c d e f",
+                "A b c d e f!",
+                "a, b, c, d, e, f",
+                "A, b, c, d, e, f",
+                "other",
+            ],
             "id": ["z", "y", "x", "w", "v"],
         }
     )
