@@ -7,29 +7,17 @@ of a plain copy of the same keys.
 """
 
 import sys
-import time
-from statistics import median
 
 import mmh3
 import numpy as np
 import pyarrow as pa
+from race import race
 
 from sketches import _cpu, _probe
 from sketches.hashing import hash64
 
 COUNT = 1 << 20
 ROUNDS = 9
-
-
-def race(*runs):
-    """The median seconds of each run; all take turns, so that noise hits all alike."""
-    times = [[] for _ in runs]
-    for _ in range(ROUNDS):
-        for spent, run in zip(times, runs, strict=True):
-            start = time.perf_counter()
-            run()
-            spent.append(time.perf_counter() - start)
-    return [median(spent) for spent in times]
 
 
 def rate(seconds, count=COUNT):
@@ -55,7 +43,7 @@ def against_mmh3():
         ("str, 6 bytes", lambda: hash64(words), lambda: one_by_one(words)),
         ("int", lambda: hash64(ints), ints_one_by_one),
     ):
-        a, b = race(ours, theirs)
+        a, b = race(ROUNDS, ours, theirs)
         print(f"{name:24}{rate(a, COUNT // 4):>12}{rate(b, COUNT // 4):>12}{b / a:7.1f} x")
 
 
@@ -69,6 +57,7 @@ def levels():
     for level in _cpu.available():
         _cpu.set_isa(level)
         spent = race(
+            ROUNDS,
             lambda: hash64(keys),
             lambda: _probe.drain(keys),
             lambda: [_probe.drain(small) for _ in range(64)],

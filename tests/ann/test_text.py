@@ -60,14 +60,6 @@ TEXTS = st.text(max_size=300).map(pinned)
 ODD = "a\u00dfB \u0130i\u0307 \ufb03x \u0149 \u1e9e K\u017f \u4e2d\u6587_9 \U0001d7d8\U00010400 "
 
 
-@pytest.fixture(params=_cpu.available())
-def isa(request):
-    before = _cpu.isa()
-    _cpu.set_isa(request.param)
-    yield request.param
-    _cpu.set_isa(before)
-
-
 def test_the_tables_are_those_of_python(isa):
     """Every code point alone, and between letters, under the pinned Unicode version."""
     assert len(YOUNGER) < 2000

@@ -47,14 +47,6 @@ def random_hashes(n, seed=0):
     return np.random.default_rng(seed).integers(0, 2**64, n, np.uint64)
 
 
-@pytest.fixture(params=_cpu.available())
-def isa(request):
-    before = _cpu.isa()
-    _cpu.set_isa(request.param)
-    yield request.param
-    _cpu.set_isa(before)
-
-
 @pytest.mark.parametrize("num_perm", [1, 3, 16, 100, 128, 257])
 @pytest.mark.parametrize("n", [0, 1, 2, 17, 40, 300])
 def test_signature_is_the_definition_at_every_level(isa, num_perm, n):
