@@ -343,12 +343,12 @@ cdef class MinHashLSH:
         return matrix, single
 
 
-def is_empty(matrix):
+cdef is_empty(matrix):
     """Which signatures are those of the empty set: uint8[n]."""
     return (matrix == EMPTY).all(axis=1).view(np.uint8)
 
 
-def pack_ids(ids):
+cdef pack_ids(ids):
     """The kind of ids, and their bytes: int64, or the lengths (u32) and then the UTF-8."""
     if not ids:
         return IDS_NONE, b""
@@ -358,7 +358,7 @@ def pack_ids(ids):
     return IDS_STR, np.array([len(t) for t in texts], "<u4").tobytes() + b"".join(texts)
 
 
-def unpack_ids(kind, n, payload):
+cdef unpack_ids(kind, n, payload):
     if kind == IDS_NONE and n == 0 and len(payload) == 0:
         return []
     if kind == IDS_INT and len(payload) == 8 * n:
@@ -366,7 +366,7 @@ def unpack_ids(kind, n, payload):
     if kind == IDS_STR and len(payload) >= 4 * n:
         ends = np.cumsum(np.frombuffer(payload[: 4 * n], "<u4"), dtype=np.int64)
         texts = bytes(payload[4 * n :])
-        if n and ends[-1] == len(texts):
+        if n and ends[n - 1] == len(texts):
             starts = [0, *ends.tolist()]
             try:
                 return [

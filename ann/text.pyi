@@ -1,10 +1,11 @@
-from typing import Any, Literal, overload
+from typing import Any, Literal, final, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 ALGORITHM: str
 
+@final
 class TextSketcher:
     num_perm: int
     ngram: int

@@ -38,7 +38,7 @@ def pack(kind: bytes, version: int, header: bytes, payload: bytes | memoryview) 
 
 def unpack(
     kind: bytes, version: int, header: str, image: bytes | bytearray | memoryview
-) -> tuple[tuple, memoryview]:
+) -> tuple[tuple[Any, ...], memoryview]:
     """The fields of the header (in `struct`'s notation) and the payload."""
     try:
         view = memoryview(image).cast("B")

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def test_import_is_light(tmp_path: Path, package: str) -> None:
 
 
 def test_command_line_tells_the_installed_version(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tractable", "--version"]
+    command = [Path(sysconfig.get_path("scripts"), "tractable"), "--version"]
     said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert importlib.metadata.version("tractable") in said.split()
 

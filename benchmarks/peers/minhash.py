@@ -2,10 +2,10 @@
 
     python benchmarks/peers/minhash.py [--rounds N] [FILE.jsonl[.gz] ...]
 
-One thread, K = 128, word-5-grams of case-folded text. The corpora: the texts of the files named, the
-standard library's own sources, and made-up text in Cyrillic and in Chinese characters. Everything
-lies in memory before the clock starts. Rounds are interleaved, medians compared; datasketch, far
-slower, gets every 40th document and one round.
+One thread, K = 128, word-5-grams of case-folded text. The corpora: the texts of the files named,
+the standard library's own sources, and made-up text in Cyrillic and in Chinese characters.
+Everything lies in memory before the clock starts. Rounds are interleaved, medians compared;
+datasketch, far slower, gets every 40th document and one round.
 """
 
 import argparse
