@@ -1,0 +1,55 @@
+"""Outlines refuse pairs quickly and never one that reaches the threshold."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ann import _pairs
+
+
+@given(
+    st.integers(0, 2**32),
+    st.lists(st.tuples(st.integers(0, 900), st.integers(0, 300), st.integers(0, 300)), max_size=20),
+    st.sampled_from([0.1, 0.5, 0.8, 1.0]),
+)
+def test_what_reaches_the_threshold_is_never_refused(seed, sizes, threshold):
+    rng = np.random.default_rng(seed)
+    sets = []
+    for common, only_a, only_b in sizes:
+        x = rng.integers(0, 2**64, common + only_a + only_b, np.uint64)
+        sets += [
+            np.sort(x[: common + only_a]),
+            np.sort(np.delete(x, slice(common, common + only_a))),
+        ]
+    counts = np.array([len(x) for x in sets], np.int64)
+    starts = np.cumsum(counts) - counts
+    shingles = np.concatenate([np.empty(0, np.uint64), *sets])
+    a = np.arange(0, len(sets), 2, dtype=np.uint32)
+    b = a + np.uint32(1)
+    outlines = _pairs.outlines(starts, counts, shingles)
+    exact = _pairs.jaccard(a, b, starts, counts, shingles)
+    quick = _pairs.jaccard(a, b, starts, counts, shingles, threshold, outlines)
+    reached = exact >= threshold
+    assert quick[reached].tolist() == exact[reached].tolist()
+    assert ((quick == exact) | (quick == 0)).all()
+
+
+def test_most_of_what_is_far_is_refused():
+    rng = np.random.default_rng(1)
+    shared = rng.integers(0, 2**64, 100, np.uint64)
+    sets = [np.r_[shared, rng.integers(0, 2**64, 100, np.uint64)] for _ in range(200)]
+    shingles = np.concatenate([np.sort(x) for x in sets])
+    starts, counts = np.arange(200) * 200, np.full(200, 200)
+    a, b = (side.astype(np.uint32) for side in np.triu_indices(200, 1))
+    outlines = _pairs.outlines(starts, counts, shingles)
+    assert not _pairs.jaccard(a, b, starts, counts, shingles, 0.6, outlines).any()
+
+
+def test_outlines_of_other_sets_are_refused():
+    one = np.array([0]), np.array([1]), np.array([7], np.uint64)
+    pair = np.zeros(1, np.uint32), np.zeros(1, np.uint32)
+    with pytest.raises(ValueError, match="outlines must be"):
+        _pairs.jaccard(*pair, *one, 0.5, np.zeros((2, 8), np.uint64))
+    with pytest.raises(ValueError, match="lies outside the shingles"):
+        _pairs.outlines(np.array([0]), np.array([2]), one[2])
