@@ -2,9 +2,9 @@
 
     python benchmarks/peers/minhash.py [--rounds N] [FILE.jsonl[.gz] ...]
 
-One thread, K = 128, word-5-grams of case-folded text. The corpora: the texts of the files named, the
-standard library's own sources, and made-up text in Cyrillic and in Chinese characters. Everything
-lies in memory before the clock starts. Rounds are interleaved, medians compared; datasketch, far
+One thread, K = 128, word-5-grams of case-folded text. The corpora: the texts of the files, the
+standard library's sources, and made-up text in Cyrillic and in Chinese characters. Everything lies
+in memory before the clock starts. Rounds are interleaved, medians compared; datasketch, far
 slower, gets every 40th document and one round.
 """
 
