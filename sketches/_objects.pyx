@@ -49,12 +49,48 @@ cdef extern from "Python.h":
     PyObject **PySequence_Fast_ITEMS(object)
     void Py_INCREF(PyObject *)
 
+cdef extern from *:
+    """
+    /* A set's table has several slots an item, filled in no order: an iterator mispredicts at most
+     * of them, waits for the memory, and takes 5 to 35 ns an item. This loop has no branch but its
+     * end, reads ahead, and takes 4 to 9. Unused slots have no key, those of removed items the hash
+     * -1, which no item has. Without a GIL the table may change meanwhile. */
+    static PyObject *list_of_set(PyObject *set) {
+    #ifdef Py_GIL_DISABLED
+        return PySequence_List(set);
+    #else
+        const setentry *slot = ((PySetObject *)set)->table;
+        Py_ssize_t n = PySet_GET_SIZE(set), k = 0;
+        PyObject *list = PyList_New(n);
+        if (!list) return NULL;
+        PyObject **item = ((PyListObject *)list)->ob_item;
+        for (; k < n; slot++) {
+            __builtin_prefetch(slot + 64); /* a KiB ahead; tables are read once */
+            item[k] = slot->key;
+            k += (slot->key != NULL) & (slot->hash != -1);
+        }
+        for (k = 0; k < n; k++) Py_INCREF(item[k]);
+        return list;
+    #endif
+    }
+    """
+    list list_of_set(object)
+
 cdef tuple FAMILIES = ("nothing", "integers", "floats", "str", "bytes")
 cdef size_t SCRATCH = 256 << 10  # spans of a block that were encoded: stays in L2
 
 
 cdef PyObject **fast_items(object block):
     return PySequence_Fast_ITEMS(block)
+
+
+cdef object owned(object items):
+    """A collection as a list or tuple that nobody else changes."""
+    if type(items) is tuple:
+        return items
+    if type(items) is set or type(items) is frozenset:
+        return list_of_set(items)
+    return list(items)
 
 
 cdef class Objects:

@@ -17,7 +17,7 @@ from sketches._arrow cimport (
 from sketches._items cimport (
     check_hashable, check_status, compact, hash_objects, new_block, walk,
 )
-from sketches._objects cimport ANYTHING, Objects, gathering
+from sketches._objects cimport ANYTHING, Objects, gathering, owned
 
 
 # Cuts a stream of hashes at the ends of its sets.
@@ -186,10 +186,9 @@ cdef int one_set(object items, column_block *b, set_sink sink, void *ctx) except
     cdef gathering g = gathering(ANYTHING, 0, 0, 0, 0)
     cdef set_cutter k
     cdef int64_t[2] ends
-    if type(items) is not tuple:
-        if type(items) is not list and type(items) is not set and is_foreign(items):
-            return foreign_set(items, b, sink, ctx)
-        items = () if items is None else list(items)  # ours: nobody else changes it
+    if type(items) not in (list, tuple, set) and is_foreign(items):
+        return foreign_set(items, b, sink, ctx)
+    items = () if items is None else owned(items)
     ends[0], ends[1] = 0, len(items)
     k = set_cutter(sink, ctx, &ends[0], NULL, 0, 1, 0, 0)
     hash_objects(items, b, &g, cut_block, &k)

@@ -18,7 +18,7 @@ from sketches import _cpu, _probe
 from sketches.hashing import hash64
 
 COUNT = 1 << 20
-ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 9
+ROUNDS = 9
 
 
 def race(*runs):
@@ -82,5 +82,6 @@ def levels():
 
 
 if __name__ == "__main__":
+    ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
     levels()
     against_mmh3()

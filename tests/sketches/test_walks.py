@@ -163,6 +163,16 @@ def test_sets_of_numbers():
     assert _probe.sets([])[:2] == ([], 0)
 
 
+def test_python_sets_after_removals():
+    rng = np.random.default_rng(5)
+    for size in (0, 1, 4, 5, 100, 3000):
+        items = {str(i) for i in rng.integers(0, 10**6, size)}
+        items -= set(sorted(items)[::3])
+        items |= {str(i) for i in range(size // 5)}
+        for these in (items, frozenset(items)):
+            assert _probe.sets([these])[0] == [[hash64(item) for item in these]]
+
+
 def test_sets_by_offsets():
     values = [x for s in SETS if s for x in s]
     ends = np.cumsum([0] + [len(s or ()) for s in SETS])
