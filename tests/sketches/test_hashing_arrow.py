@@ -207,9 +207,9 @@ def test_duckdb():
         )
 
 
-def test_pyarrow_is_not_imported():
+def test_pyarrow_is_not_imported(tmp_path):  # run there: a checkout would hide what is installed
     code = "import sys, sketches.hashing as h; h.hash64(['a']); sys.exit('pyarrow' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False).returncode == 0
 
 
 # -------------------------------------------------------------------------- rows
