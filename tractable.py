@@ -1,8 +1,13 @@
 """The command line: one group, whose commands live in the packages and are loaded when called."""
 
 import importlib
+import os
 
 import click
+
+# NumPy starts BLAS threads as it is imported, 50 ms that a command which multiplies no matrices
+# would wait for in vain.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 COMMANDS = {  # name -> module, and what `tractable --help` says without loading it
     "dedup": ("ann.cli", "Find near-duplicate documents and keep one of a kind."),

@@ -8,6 +8,8 @@ import numpy as np
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 
+from sketches._cpu cimport level
+
 cdef extern from "murmur3.h" nogil:
     void murmur3_x64_128(const uint8_t *key, size_t len, uint64_t seed, uint64_t *h1, uint64_t *h2)
 
@@ -21,8 +23,12 @@ cdef extern from "pairs.h" nogil:
     void c_band_keys "band_keys"(const uint32_t *signatures, size_t n, size_t k, size_t bands,
                                  size_t rows, uint64_t *keys)
     size_t sort_distinct(uint64_t *x, size_t n, uint64_t *spare)
-    double jaccard_sorted(const uint64_t *a, size_t n, const uint64_t *b, size_t m,
-                          double threshold)
+
+cdef extern from "jaccard.h" nogil:
+    ctypedef struct jaccard_kernels:
+        double (*sorted)(const uint64_t *a, size_t n, const uint64_t *b, size_t m,
+                         double threshold) noexcept nogil
+    const jaccard_kernels *jaccard_kernels_for(int level)
 
 cdef extern from "outline.h" nogil:
     enum: OUTLINE_WORDS
@@ -153,22 +159,21 @@ def distinct_sets(const int64_t[::1] offsets not None, uint64_t[::1] shingles no
     return np.asarray(offsets[:n]), counts
 
 
-cdef int check_sets(const int64_t[::1] starts, const int64_t[::1] counts,
-                    size_t total) except -1:
-    cdef Py_ssize_t i, n = starts.shape[0]
-    if counts.shape[0] != n:
-        raise ValueError("starts and counts must be of one length")
-    for i in range(n):
-        if starts[i] < 0 or counts[i] < 0 or <size_t>(starts[i] + counts[i]) > total:
-            raise ValueError(f"the set of document {i} lies outside the shingles")
+cdef inline int check_set(Py_ssize_t i, const int64_t[::1] starts, const int64_t[::1] counts,
+                          int64_t total) except -1:
+    if starts[i] < 0 or counts[i] < 0 or counts[i] > total - starts[i]:
+        raise ValueError(f"the set of document {i} lies outside the shingles")
     return 0
 
 
 def outlines(const int64_t[::1] starts not None, const int64_t[::1] counts not None,
              const uint64_t[::1] shingles not None):
     """512 bits a set, for `jaccard` to refuse most pairs by: uint64[n, 8]."""
-    check_sets(starts, counts, shingles.shape[0])
     cdef Py_ssize_t i, n = starts.shape[0]
+    if counts.shape[0] != n:
+        raise ValueError("starts and counts must be of one length")
+    for i in range(n):
+        check_set(i, starts, counts, shingles.shape[0])
     cdef const uint64_t *x = &shingles[0] if shingles.shape[0] else NULL
     bits = np.empty((n, OUTLINE_WORDS), np.uint64)
     cdef uint64_t[:, ::1] out = bits
@@ -183,24 +188,25 @@ def jaccard(const uint32_t[::1] a not None, const uint32_t[::1] b not None,
             const uint64_t[::1] shingles not None, double threshold=0.0, outlines=None):
     """The exact Jaccard similarity of pairs of distinct sets: float64[m].
 
-    A pair that is certain to stay below `threshold` may be given as 0; the `outlines` of the sets
-    make that quick.
+    A pair below `threshold` is given as 0; the `outlines` of the sets make most of them quick.
     """
-    check_sets(starts, counts, shingles.shape[0])
     cdef Py_ssize_t i, m = a.shape[0], n = starts.shape[0]
     cdef size_t size_a, size_b
     cdef const uint64_t *x = &shingles[0] if shingles.shape[0] else NULL
     cdef const uint64_t[:, ::1] bits = outlines
-    if b.shape[0] != m:
-        raise ValueError("a and b must be of one length")
+    if b.shape[0] != m or counts.shape[0] != n:
+        raise ValueError("a and b, starts and counts must be of one length each")
     if bits is not None and (bits.shape[0] != n or bits.shape[1] != OUTLINE_WORDS):
         raise ValueError(f"outlines must be uint64[{n}, {OUTLINE_WORDS}]")
     for i in range(m):
         if a[i] >= n or b[i] >= n:
             raise ValueError(f"pair {i} names a document that is not there: {a[i]}, {b[i]}")
+        check_set(a[i], starts, counts, shingles.shape[0])
+        check_set(b[i], starts, counts, shingles.shape[0])
     result = np.zeros(m, np.float64)
     cdef double[::1] out = result
     cdef bint quick = bits is not None
+    cdef const jaccard_kernels *kernels = jaccard_kernels_for(level())
     with nogil:
         for i in range(m):
             size_a, size_b = counts[a[i]], counts[b[i]]
@@ -210,7 +216,7 @@ def jaccard(const uint32_t[::1] a not None, const uint32_t[::1] b not None,
                 < threshold * (size_a + size_b) / (1 + threshold) - 0.5
             ):
                 continue
-            out[i] = jaccard_sorted(x + starts[a[i]], size_a, x + starts[b[i]], size_b, threshold)
+            out[i] = kernels.sorted(x + starts[a[i]], size_a, x + starts[b[i]], size_b, threshold)
     return result
 
 

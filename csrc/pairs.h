@@ -6,8 +6,7 @@
  *   candidates : band by band, sort (key, document) and walk the runs of equal keys. A pair that
  *                met in an earlier band is passed over by comparing the keys: no set of pairs
  *                already seen is kept, and the memory is 2 x 12 bytes a document.
- *   verify     : merge two sorted sets of shingle hashes, giving up as soon as the similarity
- *                cannot reach the threshold.
+ *   verify     : sort each set of shingle hashes once, then compare two and two (jaccard.h).
  */
 #ifndef TRACTABLE_PAIRS_H
 #define TRACTABLE_PAIRS_H
@@ -45,9 +44,5 @@ size_t pair_walk_next(pair_walk *walk, uint32_t *a, uint32_t *b, size_t room);
 /* Sort n hashes and drop repeats, in place; spare: room for n. Returns how many are left. Expected
  * linear time for uniform hashes. */
 size_t sort_distinct(uint64_t *x, size_t n, uint64_t *spare);
-
-/* |A and B| / |A or B| of two sorted sets, or 0 if it is certain to be below the threshold. Two
- * empty sets are nothing alike: 0. */
-double jaccard_sorted(const uint64_t *a, size_t n, const uint64_t *b, size_t m, double threshold);
 
 #endif

@@ -170,22 +170,3 @@ size_t sort_distinct(uint64_t *x, size_t n, uint64_t *spare) {
     }
     return m;
 }
-
-double jaccard_sorted(const uint64_t *a, size_t n, const uint64_t *b, size_t m, double threshold) {
-    if (!n || !m) return 0;
-    /* J >= t needs t (n + m) / (1 + t) common elements; half an element off for rounding */
-    double needed = threshold * (double)(n + m) / (1 + threshold) - 0.5;
-    size_t need = needed > 0 ? (size_t)needed : 0, i = 0, j = 0, common = 0;
-    while (i < n && j < m) {
-        size_t left = n - i < m - j ? n - i : m - j;
-        if (common + left < need) return 0;
-        size_t steps = left < 16 ? left : 16; /* the bound is looked at once in 16 steps */
-        while (steps--) {
-            uint64_t p = a[i], q = b[j];
-            common += p == q;
-            i += p <= q;
-            j += q <= p;
-        }
-    }
-    return (double)common / (double)(n + m - common);
-}

@@ -11,6 +11,7 @@ static const struct {
     void (*run)(int level);
 } CHECKS[] = {
     {"hash", check_hash},
+    {"jaccard", check_jaccard},
     {"minhash", check_minhash},
     {"text", check_text},
 };

@@ -1,0 +1,2 @@
+#define JACCARD_TABLE jaccard_kernels_baseline
+#include "jaccard_inl.h"
