@@ -5,6 +5,7 @@ Documents are rows 0..n-1; n is below 2^32. Everything here releases the GIL.
 
 import numpy as np
 
+cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 
@@ -64,6 +65,7 @@ cdef class CandidatePairs:
     cdef pair_walk walk
     cdef const uint64_t[:, ::1] keys
     cdef const uint8_t[::1] skip
+    cdef cython.pymutex lock
 
     def __cinit__(self, const uint64_t[:, ::1] keys not None, skip=None):
         cdef Py_ssize_t n = keys.shape[0]
@@ -89,7 +91,7 @@ cdef class CandidatePairs:
         cdef size_t room = BLOCK, found
         a, b = np.empty(room, np.uint32), np.empty(room, np.uint32)
         cdef uint32_t[::1] pa = a, pb = b
-        with nogil:
+        with nogil, self.lock:
             found = pair_walk_next(&self.walk, &pa[0], &pb[0], room)
         if not found:
             raise StopIteration

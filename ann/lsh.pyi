@@ -18,15 +18,15 @@ class MinHashLSH:
     num_perm: int
     bands: int
     rows: int
-    def __init__(
-        self,
+    def __new__(
+        cls,
         threshold: float = 0.8,
         recall: float = 0.99,
         num_perm: int = 128,
         *,
         bands: int | None = None,
         rows: int | None = None,
-    ) -> None: ...
+    ) -> MinHashLSH: ...
     def add(self, signatures: _Signatures, ids: _Ids | None = None) -> None: ...
     def query(self, signatures: _Signatures) -> list[Any]: ...
     def candidate_pairs(self) -> tuple[NDArray[Any], NDArray[Any]]: ...

@@ -5,9 +5,10 @@ Indyk, Motwani 1998). It answers with candidates: whoever shares a band. The row
 csrc/lsh_index.h are joined here with the users' ids.
 """
 
+import operator
 import os
 import struct
-import tempfile
+import threading
 
 import numpy as np
 
@@ -20,7 +21,8 @@ from ann._pairs import band_keys, candidate_pairs
 from ann.bands import check_share, choose_bands, s_curve
 from sketches import FormatError, MinHash
 from sketches._frame import pack, unpack
-from sketches.minhash import EMPTY
+from sketches.minhash import EMPTY, check_num_perm
+from sketches.minhash import FAMILIES as _FAMILIES
 
 cdef extern from "lsh_index.h" nogil:
     ctypedef struct lsh_index:
@@ -34,7 +36,8 @@ cdef extern from "lsh_index.h" nogil:
     size_t lsh_query(const lsh_index *, const uint64_t *keys, uint32_t **found, size_t *room)
     size_t lsh_nbytes(const lsh_index *)
 
-HEADER = struct.Struct("<ddIIIIQ")  # threshold, recall, num_perm, bands, rows, kind of ids, n
+# threshold, num_perm, bands, rows, next id, family + 1 (0: unknown), seed, kind of ids, n
+HEADER = struct.Struct("<dIIIQIQIQ")
 cdef enum:
     IDS_NONE, IDS_INT, IDS_STR
 
@@ -60,9 +63,12 @@ cdef class MinHashLSH:
     A set of similarity J to the query is found with probability ``1 - (1 - J**rows)**bands``, for
     signatures of independent slots; those of ``fss32`` keep it as well or better. Sets below the
     threshold are found too, with the same formula: verify what matters. The empty set is found by
-    nothing. ``bands * (8 + 4 + 4..8) + 1`` bytes a set, beside its id.
+    nothing. A set costs ``bands * (8 + 4 + 4..8) + 1`` bytes beside its id, half as much again
+    while the index grows.
 
-    Safe to share between threads; every call takes the index's own lock.
+    Signatures tell neither family nor seed; those of `MinHash` objects do, and the first added
+    settles both for the index. Safe to share between threads: calls that change it or read more
+    than a size take its lock.
 
     Examples
     --------
@@ -78,28 +84,28 @@ cdef class MinHashLSH:
     cdef readonly object num_perm, bands, rows
     cdef list ids
     cdef dict row_of
-    cdef object origin  # (family, seed) of the first MinHash seen
+    cdef object origin  # (family, seed) of the first MinHash added, or None
     cdef object next_id  # above every int id so far
     cdef size_t dead
-    cdef cython.pymutex lock
+    cdef object lock  # reentrant: making Python objects under it may run a finalizer that calls
 
-    def __cinit__(self):
+    def __cinit__(self, threshold=0.8, recall=0.99, num_perm=128, *, bands=None, rows=None):
         memset(&self.index, 0, sizeof(self.index))
-
-    def __init__(self, threshold=0.8, recall=0.99, num_perm=128, *, bands=None, rows=None):
+        num_perm = check_num_perm(num_perm)
         if (bands is None) != (rows is None):
             raise ValueError("give both bands and rows, or neither")
         if bands is None:
             bands, rows = choose_bands(threshold, recall, num_perm)
         check_share("threshold", threshold, 1.0)
+        bands, rows = operator.index(bands), operator.index(rows)
         if bands < 1 or rows < 1 or bands * rows > num_perm:
             raise ValueError(f"{bands} bands of {rows} rows do not fit num_perm={num_perm}")
-        lsh_release(&self.index)
         self.index.bands = bands
         self.threshold, self.recall = threshold, float(s_curve(threshold, bands, rows))
-        self.num_perm, self.bands, self.rows = int(num_perm), int(bands), int(rows)
+        self.num_perm, self.bands, self.rows = num_perm, bands, rows
         self.ids, self.row_of, self.origin = [], {}, None
         self.dead, self.next_id = 0, 0
+        self.lock = threading.RLock()
 
     def __dealloc__(self):
         lsh_release(&self.index)
@@ -118,17 +124,20 @@ cdef class MinHashLSH:
         ValueError
             For an id that is there already, or another num_perm, seed or family. Nothing is added.
         """
-        matrix, single = self._matrix(signatures)
+        matrix, _, origin = self._matrix(signatures)
         cdef const uint64_t[:, ::1] keys = band_keys(matrix, self.bands, self.rows)
         cdef size_t n = keys.shape[0]
+        given = None if ids is None else list_of_ids(ids, n)
         with self.lock:
-            new = self._new_ids(ids, n, single)
+            new = list(range(self.next_id, self.next_id + n)) if given is None else given
+            self._check_new(new, origin)
             if lsh_reserve(&self.index, n):
                 raise MemoryError
             if n:
                 with nogil:
                     lsh_append(&self.index, &keys[0, 0], n)
             self._name(new)
+            self.origin = self.origin or origin
 
     def query(self, signatures):
         """The ids of the sets that share a band, in the order they were added.
@@ -138,7 +147,8 @@ cdef class MinHashLSH:
         list, or list of lists
             One list for a single signature, a list of lists for several.
         """
-        matrix, single = self._matrix(signatures)
+        matrix, single, origin = self._matrix(signatures)
+        check_origin(self.origin, origin)
         found = self._query(band_keys(matrix, self.bands, self.rows), is_empty(matrix))
         return found[0] if single else found
 
@@ -178,7 +188,7 @@ cdef class MinHashLSH:
     def remove(self, ids):
         """Remove one id or several. Raises KeyError for one that is not there; nothing goes then.
         """
-        gone = [ids] if isinstance(ids, (int, str, np.integer)) else list(ids)
+        gone = list_of_ids(ids)
         with self.lock:
             for name in gone:
                 if name not in self.row_of:
@@ -213,34 +223,38 @@ cdef class MinHashLSH:
         """An image (docs/design/formats.md, kind ``MLSH``)."""
         with self.lock:
             self._compact()
-            keys, ids = self._keys(), list(self.ids)
+            keys, ids, next_id, origin = self._keys(), list(self.ids), self.next_id, self.origin
         kind, names = pack_ids(ids)
-        header = HEADER.pack(self.threshold, self.recall, self.num_perm, self.bands, self.rows,
-                             kind, len(ids))
+        family, seed = (0, 0) if origin is None else (_FAMILIES.index(origin[0]) + 1, origin[1])
+        header = HEADER.pack(self.threshold, self.num_perm, self.bands, self.rows, next_id, family,
+                             seed, kind, len(ids))
         return pack(b"MLSH", 1, header, keys.astype("<u8", copy=False).tobytes() + names)
 
     @staticmethod
     def from_bytes(image):
         """The index an image holds. Raises `FormatError` for a bad one."""
         fields, payload = unpack(b"MLSH", 1, HEADER.format, image)
-        threshold, _, num_perm, bands, rows, kind, n = fields
-        if n * bands * 8 > len(payload):
-            raise FormatError(f"MLSH image of {n} sets in {len(payload)} bytes")
+        threshold, num_perm, bands, rows, next_id, family, seed, kind, n = fields
+        if n * bands * 8 > len(payload) or family > len(_FAMILIES):
+            raise FormatError(f"MLSH image of {n} sets in {len(payload)} bytes, family {family}")
         try:
             index = MinHashLSH(threshold, num_perm=num_perm, bands=bands, rows=rows)
         except ValueError as error:
             raise FormatError(f"MLSH image with bad parameters: {error}") from error
         keys = np.frombuffer(payload[: n * bands * 8], "<u8").reshape(n, bands)
         (<MinHashLSH>index)._restore(keys, unpack_ids(kind, n, payload[n * bands * 8 :]))
+        (<MinHashLSH>index).next_id = max(next_id, (<MinHashLSH>index).next_id)
+        (<MinHashLSH>index).origin = (_FAMILIES[family - 1], seed) if family else None
         return index
 
     def save(self, path):
         """Write the image to a file, all or nothing: beside it first, then renamed."""
         path = os.fspath(path)
         image = self.to_bytes()
-        handle, beside = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=".mlsh-")
+        beside = f"{path}.{os.getpid()}.partial"
+        file = open(beside, "xb")
         try:
-            with os.fdopen(handle, "wb") as file:
+            with file:
                 file.write(image)
                 file.flush()
                 os.fsync(file.fileno())
@@ -293,43 +307,29 @@ cdef class MinHashLSH:
             keys[:] = <uint64_t[:self.index.rows, :self.index.bands]>self.index.keys
         return keys
 
-    cdef list _new_ids(self, ids, size_t n, bint single):
-        if ids is None:
-            new = list(range(self.next_id, self.next_id + n))
-        elif isinstance(ids, np.ndarray):
-            new = ids.reshape(-1).tolist()
-        else:
-            new = [ids] if single and isinstance(ids, (int, str, np.integer)) else list(ids)
-        if len(new) != n:
-            raise ValueError(f"{len(new)} ids for {n} signatures")
-        new = [int(name) if isinstance(name, np.integer) else name for name in new]
+    cdef _check_new(self, list new, origin):
+        check_origin(self.origin, origin)
         wanted = type(self.ids[0]) if self.ids else type(new[0]) if new else int
         seen = set()
         for i, name in enumerate(new):
-            if type(name) is not wanted or wanted not in (int, str):
+            if type(name) is not wanted:
                 raise TypeError(f"ids are all int or all str; id {i} is {type(name).__name__}")
-            if wanted is int and not -2**63 <= name < 2**63:
-                raise ValueError(f"id {name} is beyond 64 bits")
             if name in self.row_of or name in seen:
                 raise ValueError(f"id {name!r} is there already")
             seen.add(name)
-        return new
 
     cdef tuple _matrix(self, signatures):
-        """Signatures of any kind as (uint32[n, num_perm], whether it was a single one)."""
-        single = isinstance(signatures, MinHash)
+        """Signatures of any kind as uint32[n, num_perm]; whether it was a single one; the family
+        and seed of MinHash objects, else None."""
+        single, origin = isinstance(signatures, MinHash), None
         if single:
             signatures = [signatures]
         if isinstance(signatures, (list, tuple)) and all(
             isinstance(sketch, MinHash) for sketch in signatures
         ):
             for sketch in signatures:
+                check_origin(origin, (sketch.family, sketch.seed))
                 origin = sketch.family, sketch.seed
-                self.origin = self.origin or origin
-                if origin != self.origin:
-                    raise ValueError(
-                        f"family and seed differ: {self.origin} in the index, {origin} given"
-                    )
             rows = [sketch.signature for sketch in signatures]
             matrix = np.array(rows, np.uint32) if rows else np.empty((0, self.num_perm), np.uint32)
         else:
@@ -340,7 +340,35 @@ cdef class MinHashLSH:
         matrix = np.ascontiguousarray(np.atleast_2d(matrix))
         if matrix.ndim != 2 or matrix.shape[1] != self.num_perm:
             raise ValueError(f"signatures of shape {matrix.shape}; num_perm is {self.num_perm}")
-        return matrix, single
+        return matrix, single, origin
+
+
+cdef check_origin(known, given):
+    """Refuse signatures of another family or seed, where both are known."""
+    if known is not None and given is not None and known != given:
+        raise ValueError(f"family and seed differ: {known} before, {given} now")
+
+
+cdef list_of_ids(ids, n=None):
+    """Ids as a list of plain int or str: nothing foreign is called under the index's lock."""
+    if isinstance(ids, np.ndarray):
+        ids = ids.reshape(-1).tolist()
+    elif isinstance(ids, (int, str, np.integer)):
+        ids = [ids]
+    result = []
+    for i, name in enumerate(ids):
+        if isinstance(name, (int, np.integer)) and not isinstance(name, bool):
+            name = int(name)
+            if not -2**63 <= name < 2**63:
+                raise ValueError(f"id {name} is beyond 64 bits")
+        elif isinstance(name, str):
+            name = str.__str__(name)
+        else:
+            raise TypeError(f"ids are all int or all str; id {i} is {type(name).__name__}")
+        result.append(name)
+    if n is not None and len(result) != n:
+        raise ValueError(f"{len(result)} ids for {n} signatures")
+    return result
 
 
 cdef is_empty(matrix):

@@ -14,15 +14,15 @@ class TextSketcher:
     normalize: str | None
     seed: int
     invalid: int
-    def __init__(
-        self,
+    def __new__(
+        cls,
         num_perm: int = 128,
         ngram: int = 5,
         unit: str = "word",
         casefold: bool = True,
         normalize: str | None = None,
         seed: int = 9001,
-    ) -> None: ...
+    ) -> TextSketcher: ...
     @overload
     def sketch(
         self, texts: Any, shingles: Literal[True] = True

@@ -11,7 +11,6 @@ import unicodedata
 import numpy as np
 
 cimport cython
-from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
@@ -95,16 +94,13 @@ cdef int take_texts(void *ctx, const uint8_t *const *ptr, const size_t *length,
     return 0
 
 
-cdef int decode_texts(void *ctx, const uint8_t *const *ptr, const size_t *length,
-                      size_t n) noexcept with gil:
-    """Collect texts as Python strings, for what only Python does."""
+cdef int collect_texts(void *ctx, const uint8_t *const *ptr, const size_t *length,
+                       size_t n) noexcept with gil:
+    """Collect texts as bytes, for what only Python does."""
     cdef size_t i
     try:
         for i in range(n):
-            (<list><object>ctx).append(
-                None if ptr[i] == NULL
-                else PyUnicode_DecodeUTF8(<const char *>ptr[i], length[i], "replace")
-            )
+            (<list><object>ctx).append(None if ptr[i] == NULL else ptr[i][:length[i]])
     except MemoryError:
         return -1
     return 0
@@ -143,8 +139,8 @@ cdef class TextSketcher:
     cdef Lanes lanes
     cdef cython.pymutex lock
 
-    def __init__(self, num_perm=128, ngram=5, unit="word", casefold=True, normalize=None,
-                 seed=9001):
+    def __cinit__(self, num_perm=128, ngram=5, unit="word", casefold=True, normalize=None,
+                  seed=9001):
         if isinstance(ngram, bool) or not isinstance(ngram, (int, np.integer)):
             raise TypeError(f"ngram must be an integer, not {type(ngram).__name__}")
         if not 1 <= ngram <= TEXT_NGRAM_MAX:
@@ -163,6 +159,10 @@ cdef class TextSketcher:
         self.plan.unit = UNITS[unit]
         self.plan.casefold = self.casefold
         text_make_plan(&self.plan)
+
+    def __reduce__(self):
+        return TextSketcher, (self.num_perm, self.ngram, self.unit, self.casefold, self.normalize,
+                              self.seed)
 
     def __repr__(self):
         return (
@@ -244,9 +244,16 @@ cdef class TextSketcher:
         return rows_to_array(&j.rows), offsets, kept
 
     cdef _normalized(self, texts):
-        decoded = []
-        for_each_span(texts, decode_texts, <void *>decoded)
-        return [text and unicodedata.normalize(self.normalize, text) for text in decoded]
+        raw, result, invalid = [], [], 0
+        for_each_span(texts, collect_texts, <void *>raw)
+        for data in raw:
+            text = (data or b"").decode("utf-8", "replace")
+            if "\ufffd" in text:
+                invalid += text.count("\ufffd") - data.count("\ufffd".encode())
+            result.append(unicodedata.normalize(self.normalize, text))
+        with self.lock:
+            self.invalid += invalid
+        return result
 
 
 def shingle(texts, *, ngram=5, unit="word", casefold=True, normalize=None, seed=9001):

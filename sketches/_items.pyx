@@ -11,6 +11,7 @@ both end in the same column_block and the same sinks.
 """
 
 from libc.string cimport memset
+from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t
 
 import sys
@@ -30,7 +31,8 @@ from sketches._arrow cimport (
 )
 from sketches._cpu cimport level
 from sketches._objects cimport (
-    ANYTHING, FLOATS, INTS, STRS, Objects, fast_items, gather, gathering, hash_scalar,
+    ANYTHING, FLOATS, INTS, STRS, Objects, fast_items, gather, gathering,
+    hash_ascii, hash_scalar,
 )
 
 cnp.import_array()
@@ -223,10 +225,20 @@ cdef Py_ssize_t walk_objects(object items, column_block *b, column_sink sink, vo
 cdef int hash_objects(object block, column_block *b, gathering *g, column_sink sink,
                       void *ctx) except -1:
     """Hashes a list or tuple that nobody else changes."""
-    cdef Py_ssize_t done = 0, n, total = len(block)
+    cdef Py_ssize_t done = 0, n, plain, total = len(block)
+    cdef PyObject **items
     cdef size_t unwanted
     while done < total:
-        n = gather(fast_items(block) + done, min(total - done, COLUMN_BLOCK), b, g)
+        items, n = fast_items(block) + done, min(total - done, COLUMN_BLOCK)
+        if not b.skip_empty:
+            plain = hash_ascii(items, n, b, g)
+            if plain:
+                if sink(ctx, b, NULL, plain):
+                    raise MemoryError()
+                done += plain
+                g.position += plain
+                continue
+        n = gather(items, n, b, g)
         unwanted = g.nulls
         b.nulls += g.nulls
         if g.family >= STRS:

@@ -20,6 +20,8 @@ cdef class Objects:
     cdef Py_ssize_t at
     cdef object next(self)
 
+cdef Py_ssize_t hash_ascii(PyObject **items, Py_ssize_t n, column_block *b,
+                           gathering *g) except -1
 cdef Py_ssize_t gather(PyObject **items, Py_ssize_t n, column_block *b, gathering *g) except -1
 cdef object owned(object items)
 cdef PyObject **fast_items(object block)

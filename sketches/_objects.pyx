@@ -117,6 +117,34 @@ cdef class Objects:
         return [None if item is self.absent else item for item in block]
 
 
+cdef enum:
+    TILE = 16  # strings read before they are hashed: few, so that the processor overlaps the two
+
+
+cdef Py_ssize_t hash_ascii(PyObject **items, Py_ssize_t n, column_block *b,
+                           gathering *g) except -1:
+    """Hashes str of nothing but ASCII, the most common items, as far as they go; says how far."""
+    cdef Py_ssize_t done = 0, m, tile
+    cdef PyObject *o
+    if g.family != STRS and (g.family != ANYTHING or not PyUnicode_CheckExact(items[0])):
+        return 0
+    g.family = STRS
+    while done < n:
+        m, tile = 0, min(TILE, n - done)
+        while m < tile:
+            o = items[done + m]
+            if not (PyUnicode_CheckExact(o) and PyUnicode_IS_COMPACT_ASCII(o)):
+                break
+            b.ptr[m] = <const unsigned char *>PyUnicode_DATA(o)
+            b.len[m] = PyUnicode_GET_LENGTH(o)
+            m += 1
+        b.kernels.spans(b.ptr, b.len, m, b.seed, b.h1 + done, b.h2 + done)
+        done += m
+        if m < tile:
+            break
+    return done
+
+
 cdef Py_ssize_t gather(PyObject **items, Py_ssize_t n, column_block *b, gathering *g) except -1:
     """Reads at most n items into keys or spans; returns how many fitted (at least one)."""
     cdef Py_ssize_t i

@@ -62,7 +62,10 @@ class BBitMinHash:
         return self._corrected(self._equal(other))
 
     def bounds(self, other: BBitMinHash, confidence: float = 0.95) -> tuple[float, float]:
-        """As `MinHash.bounds`, corrected."""
+        """As `MinHash.bounds`, corrected; ``(0, 0)`` where a set is empty."""
+        if self.is_empty or other.is_empty:
+            self._check_same(other)
+            return 0.0, 0.0
         low, high = interval(self._equal(other), self.num_perm, confidence)
         return self._corrected(low), self._corrected(high)
 

@@ -1,4 +1,4 @@
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,18 +10,25 @@ EMPTY: int
 FAMILIES: tuple[str, ...]
 NUM_PERM_MAX: int
 
+@final
 class MinHash:
     family: str
     num_perm: int
     seed: int
     __hash__: ClassVar[None]  # type: ignore[assignment]
-    def __init__(
-        self, num_perm: int = 128, seed: int | None = None, family: str = "fss32"
-    ) -> None: ...
+    def __new__(
+        cls, num_perm: int = 128, seed: int | None = None, family: str = "fss32"
+    ) -> MinHash: ...
     @classmethod
     def for_error(cls, error: float, confidence: float = 0.95, **options: Any) -> MinHash: ...
     @staticmethod
-    def from_sets(sets: Any, num_perm: int = 128, seed: int = 9001) -> list[MinHash]: ...
+    def from_sets(
+        sets: Any, num_perm: int = 128, seed: int | None = None, family: str = "fss32"
+    ) -> list[MinHash]: ...
+    @staticmethod
+    def from_signature(
+        signature: ArrayLike, seed: int | None = None, family: str = "fss32"
+    ) -> MinHash: ...
     def update(self, items: Any) -> int: ...
     def update_hashes(self, hashes: ArrayLike) -> None: ...
     def merge(self, other: MinHash) -> None: ...
@@ -47,6 +54,7 @@ class MinHash:
     def from_bytes(image: bytes | bytearray | memoryview) -> MinHash: ...
     def __eq__(self, other: object, /) -> bool: ...
 
+def check_num_perm(num_perm: Any) -> int: ...
 def minhash_matrix(
     sets: Any, offsets: ArrayLike | None = None, *, num_perm: int = 128, seed: int = 9001
 ) -> NDArray[np.uint32]: ...

@@ -13,17 +13,19 @@ the Jaccard similarity of their sets. Two families:
     map a slot (Broder 1997). For those who hold stored signatures.
 """
 
+import functools
 import hashlib
 import struct
 
 import numpy as np
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+cimport cython
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from sketches._cpu cimport level
-from sketches._items cimport check_seed, for_each_hash, hash_one
+from sketches._items cimport check_seed, for_each_hash, for_each_span, hash_one
 from sketches._sets cimport for_each_set
 
 from sketches._frame import FormatError, pack, unpack
@@ -35,7 +37,6 @@ NUM_PERM_MAX = 1 << 16
 FAMILIES = ("fss32", "affine32")  # an image stores the position
 HEADER = struct.Struct("<IIQ")  # of an image: family, num_perm, seed
 cdef dict DEFAULT_SEED = {"fss32": 9001, "affine32": 1}
-cdef dict _lanes = {}  # (family, num_perm, seed of affine32) -> Lanes
 
 
 cdef class Lanes:
@@ -56,14 +57,22 @@ cdef class Lanes:
         self.params.b = &self.b[0]
 
 
+@functools.lru_cache(maxsize=64)
+def _cached_lanes(family, num_perm, seed):
+    return Lanes(family, num_perm, seed)
+
+
 cdef Lanes lanes_for(family, num_perm, seed=0):
+    return _cached_lanes(family, check_num_perm(num_perm), seed if family == "affine32" else 0)
+
+
+def check_num_perm(num_perm):
+    """The number of slots as an int, or what is wrong with it."""
     if isinstance(num_perm, bool) or not isinstance(num_perm, (int, np.integer)):
         raise TypeError(f"num_perm must be an integer, not {type(num_perm).__name__}")
     if not 1 <= num_perm <= NUM_PERM_MAX:
         raise ValueError(f"num_perm must be 1 .. {NUM_PERM_MAX}, not {num_perm}")
-    key = family, int(num_perm), seed if family == "affine32" else 0
-    found = _lanes.get(key)
-    return found if found is not None else _lanes.setdefault(key, Lanes(*key))
+    return int(num_perm)
 
 
 cdef struct one_sketch:
@@ -75,6 +84,21 @@ cdef struct one_sketch:
 cdef int take_hashes(void *ctx, const uint64_t *h1, const uint64_t *h2, size_t n) noexcept nogil:
     cdef one_sketch *s = <one_sketch *>ctx
     s.kernels.update(s.params, s.slots, h1, n)
+    return 0
+
+
+cdef int take_sha1(void *ctx, const uint8_t *const *ptr, const size_t *length,
+                   size_t n) noexcept with gil:
+    """Collect the base hashes of affine32; None for a null."""
+    cdef size_t i
+    try:
+        for i in range(n):
+            (<list><object>ctx).append(
+                None if ptr[i] == NULL else
+                int.from_bytes(hashlib.sha1(ptr[i][:length[i]]).digest()[:4], "little")
+            )
+    except MemoryError:
+        return -1
     return 0
 
 
@@ -97,6 +121,7 @@ cdef int take_set(void *ctx, const uint64_t *h1, size_t n, bint last) noexcept n
     return 0
 
 
+@cython.final
 cdef class MinHash:
     """A mergeable sketch of a set that keeps Jaccard similarity.
 
@@ -132,7 +157,7 @@ cdef class MinHash:
     0.36
     """
 
-    def __init__(self, num_perm=128, seed=None, family="fss32"):
+    def __cinit__(self, num_perm=128, seed=None, family="fss32"):
         if family not in FAMILIES:
             raise ValueError(f"family must be one of {FAMILIES}, not {family!r}")
         self.family = family
@@ -157,14 +182,39 @@ cdef class MinHash:
         return cls(samples_for(error, confidence), **options)
 
     @staticmethod
-    def from_sets(sets, num_perm=128, seed=9001):
-        """One MinHash per set; see `minhash_matrix`, which this cuts into rows."""
+    def from_sets(sets, num_perm=128, seed=None, family="fss32"):
+        """One MinHash per set; see `minhash_matrix` for what the sets may be."""
+        if family == "fss32":
+            seed = DEFAULT_SEED[family] if seed is None else seed
+            matrix = minhash_matrix(sets, num_perm=num_perm, seed=seed)
+            return [MinHash.from_signature(row, seed) for row in matrix]
         result = []
-        for row in minhash_matrix(sets, num_perm=num_perm, seed=seed):
-            sketch = MinHash(num_perm, seed)
-            sketch._set(row)
+        for items in sets:
+            sketch = MinHash(num_perm, seed, family)
+            sketch.update(items)
             result.append(sketch)
         return result
+
+    @staticmethod
+    def from_signature(signature, seed=None, family="fss32"):
+        """The sketch whose `signature` was kept: a row of `minhash_matrix` or of
+        `ann.TextSketcher.sketch`, or the ``hashvalues`` of ``datasketch`` (``affine32``).
+
+        Raises
+        ------
+        TypeError, ValueError
+            For anything but one row of integers below 2**32.
+        """
+        row = np.asarray(signature)
+        if row.ndim != 1 or row.dtype.kind not in "iu":
+            raise TypeError(
+                f"a signature is one row of integers, not {row.ndim}-dimensional {row.dtype}"
+            )
+        if row.size and not 0 <= int(row.min()) <= int(row.max()) <= EMPTY:
+            raise ValueError("a signature's slots are from 0 to 2**32 - 1")
+        sketch = MinHash(row.size, seed, family)
+        (<MinHash>sketch)._merge(row.astype(np.uint32))
+        return sketch
 
     def update(self, items):
         """Take items into the set: a scalar or any batch that `sketches.hash64` accepts.
@@ -213,22 +263,11 @@ cdef class MinHash:
         self._merge(slots)
 
     def _update_affine(self, items):
-        if isinstance(items, (str, bytes)):
-            items = [items]
-        nulls, hashes = 0, []
-        for i, item in enumerate(items):
-            if item is None:
-                nulls += 1
-                continue
-            if isinstance(item, str):
-                item = item.encode()
-            if not isinstance(item, bytes):
-                raise TypeError(
-                    f"affine32 hashes str and bytes; item {i} is {type(item).__name__}"
-                )
-            hashes.append(int.from_bytes(hashlib.sha1(item).digest()[:4], "little"))
-        self._take_affine(np.array(hashes, np.uint32))
-        return nulls
+        hashes = []
+        for_each_span(items, take_sha1, <void *>hashes)
+        known = [h for h in hashes if h is not None]
+        self._take_affine(np.array(known, np.uint32))
+        return len(hashes) - len(known)
 
     cdef _take_affine(self, hashes):
         cdef uint32_t[::1] x = fmix32(hashes)
@@ -241,17 +280,19 @@ cdef class MinHash:
                            self.lanes.params.k, &x[0], x.shape[0])
         self._merge(slots)
 
+    # The lock is held over C code alone: nothing in there allocates, collects or calls back.
+
     cdef _merge(self, const uint32_t[::1] other):
+        cdef const minhash_kernels *kernels = minhash_kernels_for(level())
         with self.lock:
-            minhash_kernels_for(level()).merge(&self.slots[0], &other[0], self.lanes.params.k)
+            kernels.merge(&self.slots[0], &other[0], self.lanes.params.k)
 
     cdef uint32_t[::1] _snapshot(self):
         """The slots at one moment."""
+        cdef uint32_t[::1] copy = np.empty(self.num_perm, np.uint32)
         with self.lock:
-            return np.array(self.slots)
-
-    def _set(self, signature):
-        self.slots = np.array(signature, np.uint32)
+            memcpy(&copy[0], &self.slots[0], copy.shape[0] * sizeof(uint32_t))
+        return copy
 
     cdef _check_same(self, other):
         if not isinstance(other, MinHash):
@@ -298,8 +339,11 @@ cdef class MinHash:
         -------
         (float, float)
             Clopper-Pearson: ``P(low <= J <= high) >= confidence`` for independent slots; those of
-            fss32 vary less.
+            fss32 vary less. ``(0, 0)`` where a set is empty.
         """
+        if self.is_empty or other.is_empty:
+            self._check_same(other)
+            return 0.0, 0.0
         return interval(self.jaccard(other), self.num_perm, confidence)
 
     @property
@@ -331,13 +375,11 @@ cdef class MinHash:
     def clear(self):
         """Back to the empty set."""
         with self.lock:
-            self.slots[:] = EMPTY
+            memset(&self.slots[0], 0xFF, self.lanes.params.k * sizeof(uint32_t))
 
     def copy(self):
         """An independent sketch of the same set."""
-        twin = MinHash(self.num_perm, self.seed, self.family)
-        twin._set(self._snapshot())
-        return twin
+        return MinHash.from_signature(self._snapshot(), self.seed, self.family)
 
     __copy__ = copy
 
@@ -357,9 +399,7 @@ cdef class MinHash:
             raise FormatError(f"MINH image with family {family} and num_perm {num_perm}")
         if len(payload) != 4 * num_perm or (FAMILIES[family] == "affine32" and seed >= 2**32):
             raise FormatError(f"MINH image with {len(payload)} bytes of slots and seed {seed}")
-        sketch = MinHash(num_perm, seed, FAMILIES[family])
-        sketch._set(np.frombuffer(payload, "<u4"))
-        return sketch
+        return MinHash.from_signature(np.frombuffer(payload, "<u4"), seed, FAMILIES[family])
 
     def __reduce__(self):
         return MinHash.from_bytes, (self.to_bytes(),)
@@ -451,14 +491,17 @@ def minhash_matrix(sets, offsets=None, *, num_perm=128, seed=9001):
 cdef int walk_hashes(values, offsets, many_sketches *state) except -1:
     """The sets of a CSR matrix whose values are hashes already."""
     cdef const uint64_t[::1] x = check_hashes(values, np.uint64)
-    given = np.asarray(offsets)
+    given = np.array(offsets)  # a copy: nobody changes it while the GIL is released
     if given.dtype.kind not in "iu" or given.ndim != 1:
         raise TypeError("offsets must be a one-dimensional integer array")
-    cdef const int64_t[::1] at = np.ascontiguousarray(given, np.int64)
+    if given.size == 0 or int(given.min()) < 0 or int(given.max()) > x.shape[0]:
+        raise ValueError(f"offsets must lie within 0 .. {x.shape[0]}, the number of hashes")
+    cdef const int64_t[::1] at = given.astype(np.int64)
     cdef Py_ssize_t i, n = at.shape[0] - 1
     cdef const uint64_t *start = &x[0] if x.shape[0] else NULL
-    if n < 0 or at[0] < 0 or at[n] > x.shape[0] or np.any(np.diff(at) < 0):
-        raise ValueError(f"offsets must rise within 0 .. {x.shape[0]}, the number of hashes")
+    for i in range(n):
+        if at[i] > at[i + 1]:
+            raise ValueError(f"offsets fall at set {i}")
     cdef int failed = 0
     with nogil:
         for i in range(n):

@@ -1,6 +1,7 @@
 """MinHash-LSH against a dictionary per band, and the promise of its recall."""
 
 import pickle
+import threading
 
 import numpy as np
 import pytest
@@ -67,9 +68,7 @@ class IndexAndDictionary(RuleBasedStateMachine):
 
     @rule()
     def through_bytes(self):
-        largest = max(self.truth, default=-1)
         self.index = pickle.loads(pickle.dumps(self.index))
-        self.next_id = largest + 1
 
     @invariant()
     def size(self):
@@ -124,10 +123,15 @@ def test_what_is_refused_loses_nothing():
         index.add(matrix.astype(np.int64))
     with pytest.raises(ValueError, match="num_perm"):
         index.query(signatures([{1}], 8))
+    index.add(MinHash.from_sets([[3]], 16), ids=3)
     index.query(MinHash(16))
+    for known in (index, pickle.loads(pickle.dumps(index))):
+        for act in (known.query, known.add):
+            with pytest.raises(ValueError, match="family and seed"):
+                act(MinHash(16, seed=3))
     with pytest.raises(ValueError, match="family and seed"):
-        index.query(MinHash(16, seed=3))
-    assert len(index) == 2
+        index.query([MinHash(16), MinHash(16, seed=3)])
+    assert len(index) == 3
     assert index.query(matrix) == [[1], [2]]
 
 
@@ -135,11 +139,53 @@ def test_what_is_refused_loses_nothing():
     "arguments",
     [{"threshold": 0}, {"threshold": 1.1}, {"threshold": float("nan")}, {"recall": 1.0},
      {"recall": 0}, {"bands": 3}, {"rows": 3}, {"bands": 20, "rows": 20}, {"num_perm": 0},
-     {"bands": 0, "rows": 1}, {"threshold": 0.001}],
+     {"bands": 0, "rows": 1}, {"threshold": 0.001}, {"num_perm": 2**33, "bands": 1, "rows": 1}],
 )  # fmt: skip
 def test_bad_parameters_are_refused(arguments):
     with pytest.raises(ValueError):  # noqa: PT011, the messages differ
         MinHashLSH(**arguments)
+
+
+def test_ids_are_read_before_the_index_is_locked():
+    """Foreign code that asks the index must not wait for itself."""
+    index = MinHashLSH(num_perm=8, bands=2, rows=4)
+    matrix = signatures([{1}, {2}], 8)
+    index.add(matrix, ids=(k + len(index.query(matrix[k])) for k in range(2)))
+    assert index.query(matrix) == [[0], [1]]
+    with pytest.raises(TypeError, match="num_perm"):
+        MinHashLSH(num_perm=8.0)
+
+
+def test_a_saved_index_obeys_the_umask(tmp_path):
+    index = MinHashLSH(num_perm=8, bands=2, rows=4)
+    (tmp_path / "plain").write_bytes(b"")
+    index.save(tmp_path / "index")
+    assert (tmp_path / "index").stat().st_mode == (tmp_path / "plain").stat().st_mode
+    with pytest.raises(FileNotFoundError):
+        index.save(tmp_path / "nowhere" / "index")
+
+
+def test_threads_share_an_index():
+    index, failed = MinHashLSH(num_perm=16, bands=4, rows=4), []
+
+    def work(k):
+        try:
+            for i in range(50):
+                index.add(signatures([{k, i}], 16), ids=k * 1000 + i)
+                index.query(signatures([{k, i}], 16))
+                index.candidate_pairs()
+                if i % 2:
+                    index.remove(k * 1000 + i)
+        except Exception as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    assert len(index) == 4 * 25
 
 
 def test_damaged_images_are_refused():
