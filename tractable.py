@@ -36,3 +36,7 @@ class LazyGroup(click.Group):
 @click.version_option(package_name="tractable")
 def main() -> None:
     """Streaming sketches and approximate analytics: compiled, honest about cost and error."""
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m tractable")
