@@ -1,8 +1,8 @@
 """Files that are read twice, compressed or not, and must not change in between.
 
 The search keeps no text, so what stays is copied from the input in a second reading. `Original`
-remembers size and time of modification at the first opening, and refuses a file that differs
-later. Standard input cannot be read twice: `Piped` copies it to a temporary file.
+remembers at the first opening which file it was, its size and its time of modification, and refuses
+one that differs later. Standard input cannot be read twice: `Piped` copies it to a temporary file.
 """
 
 import csv
@@ -70,7 +70,7 @@ class Original:
         self.path = path
         self.label = str(path)
         self.suffix = path.suffix
-        self._state: tuple[int, int] | None = None
+        self._state: tuple[int, ...] | None = None
 
     @property
     def size(self) -> int:
@@ -90,7 +90,7 @@ class Original:
 
     def _check(self, raw: IO[bytes]) -> None:
         status = os.fstat(raw.fileno())
-        state = (status.st_size, status.st_mtime_ns)
+        state = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
         if self._state is None:
             self._state = state
         if state != self._state:

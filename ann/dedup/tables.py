@@ -10,6 +10,7 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from ann.dedup.columns import Ids, check_columns, id_values, text_batch
@@ -154,6 +155,8 @@ def _text(cell: bytes) -> str:
 
 
 def _csv_lines(rows: Iterable[Iterable[str]]) -> bytes:
-    lines = io.StringIO(newline="")
-    csv.writer(lines, lineterminator="\n").writerows(rows)
-    return lines.getvalue().encode("utf-8", "surrogateescape")
+    r"""Lines that end in \n. The writer quotes only what holds a character of its line end, so that
+    it is given \r\n: a lone \r in a cell would end the line for readers."""
+    lines: list[str] = []
+    csv.writer(SimpleNamespace(write=lines.append), lineterminator="\r\n").writerows(rows)
+    return "".join(line[:-2] + "\n" for line in lines).encode("utf-8", "surrogateescape")

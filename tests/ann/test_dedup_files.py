@@ -400,7 +400,7 @@ def test_a_file_that_vanishes_is_named_or_skipped(write, tmp_path, monkeypatch):
         (["folder", "--copy"], "--copy needs an output folder", 1),
         (["rows.csv", "--copy", "-o", "new"], "--copy is for text files", 1),
         (["folder", "-o", "rows.csv"], "rows.csv is a file; the output is a folder", 1),
-        (["rows.csv", "-o", "folder"], "folder exists; --force replaces it", 1),
+        (["rows.csv", "-o", "folder"], "folder is no output of this command", 1),
         (["rows.csv", "-o", "folder", "--force"], "is no output of this command", 1),
         (["rows.csv", "-o", "rows.csv/out"], "cannot write", 1),
         (["rows.csv", "--num-perm", "2"], "raise num_perm or lower the recall", 1),
@@ -454,18 +454,6 @@ def test_an_input_that_changes_in_between_is_refused(write, tmp_path):
 
     with pytest.raises(InputError, match=r"rows.jsonl changed while it was read"):
         run([str(path)], Settings(), output=tmp_path / "out", progress=meddle)
-    assert [p.name for p in tmp_path.iterdir()] == ["rows.jsonl"]
-
-
-def test_a_full_disk_leaves_nothing(write, tmp_path, monkeypatch, command):
-    path = write("rows.jsonl", json_lines([LONG, LONG, "b"]))
-
-    def full(self, kept, folder):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(jsonl.JsonLines, "write", full)
-    result = command(path, "-o", tmp_path / "out")
-    assert result.stderr == f"Error: cannot write {tmp_path / 'out'}: No space left on device\n"
     assert [p.name for p in tmp_path.iterdir()] == ["rows.jsonl"]
 
 

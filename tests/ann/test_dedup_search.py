@@ -178,6 +178,21 @@ def test_copies_meet_the_copies_of_what_resembles_them(oracle, monkeypatch):
     assert result.stats.pairs_unlisted == 6
 
 
+def test_copies_of_many_alike_are_listed_within_a_budget(monkeypatch):
+    """10 variants of a text, 12 copies each: 7,140 true pairs, of which 45 are found as such."""
+    words = [f"w{i}" for i in range(100)]
+    variants = [" ".join([*words, str(i)]) for i in range(10)]
+    for budget, most in ((7140, 12), (7139, 6), (46, 1), (0, 1)):
+        monkeypatch.setattr(pipeline, "PAIRS_LISTED", budget)
+        monkeypatch.setattr(pipeline, "COPIES_LISTED", 12 if most == 12 else 48)
+        result = ann.deduplicate(variants * 12)
+        listed = 45 * most * most + 10 * most * (most - 1) // 2 + 10 * (12 - most)
+        assert result.stats.pairs == listed
+        assert result.stats.pairs + result.stats.pairs_unlisted == 120 * 119 // 2
+        assert (result.pairs.jaccard >= 0.8).all()
+        assert result.kept.sum() == 1
+
+
 def test_empty_documents_are_kept_and_resemble_nothing():
     result = ann.deduplicate(["", "", None, "?!", "word", "word"])
     assert result.kept.tolist() == [True] * 5 + [False]

@@ -1,0 +1,109 @@
+"""An output folder that is there whole or not at all.
+
+What is written goes into a hidden folder beside it, which takes the output's name at the very end.
+With `force` a former output steps aside for that moment, and goes only when the new one stands. A
+folder is a former output if it holds what this command writes and nothing else; nothing else is
+ever replaced. A process killed outright leaves the hidden folder (`.OUT.*.partial`) behind.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ann.dedup.settings import InputError
+
+SUMMARY = "summary.json"
+CONTENTS = {"kept", "kept.txt", "clusters.parquet", "pairs.parquet", SUMMARY}
+MADE_BY = {"made_by": "tractable dedup"}  # in summary.json
+
+
+def resolve(output: Path) -> Path:
+    """Where the output will really be, links followed."""
+    target = Path(os.path.realpath(output))
+    if os.path.ismount(target):
+        raise InputError(
+            f"{target} is a mount point, which cannot be replaced: name a folder in it"
+        )
+    return target
+
+
+def is_output(folder: Path) -> bool:
+    """Whether this command made a folder, and nobody has put anything else into it."""
+    try:
+        if not {path.name for path in folder.iterdir()} <= CONTENTS:
+            return False
+        summary: Any = json.loads((folder / SUMMARY).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(summary, dict) and summary.items() >= MADE_BY.items()
+
+
+@contextmanager
+def output_folder(target: Path | None, force: bool) -> Iterator[Path | None]:
+    """A new folder that becomes `target` if all goes well, and vanishes if not."""
+    if target is None:
+        yield None
+        return
+    _check(target, force)
+    with write_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        name = tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)
+    fresh = Path(name)
+    former = fresh.with_suffix(".former")
+    try:
+        yield fresh
+        _check(target, force)  # it may have appeared since
+        with write_errors(target):
+            fresh.chmod(0o777 & ~_umask())  # mkdtemp lets nobody else in
+            _replace(fresh, target, former)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        if target.exists():
+            shutil.rmtree(former, ignore_errors=True)
+
+
+def _check(target: Path, force: bool) -> None:
+    """Refuse to write over anything but a former output, and over that unless forced."""
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise InputError(f"{target} is a file; the output is a folder")
+    if any(target.iterdir()):
+        if not is_output(target):
+            raise InputError(
+                f"{target} is no output of this command and is not replaced: name another folder"
+            )
+        if not force:
+            raise InputError(f"{target} exists; --force replaces it")
+
+
+def _replace(fresh: Path, target: Path, former: Path) -> None:
+    """Give the new folder its name; whatever happens, an output stands there afterwards."""
+    try:
+        if target.exists() and any(target.iterdir()):
+            target.rename(former)
+        fresh.rename(target)
+    except BaseException:
+        if former.exists() and not target.exists():
+            former.rename(target)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+@contextmanager
+def write_errors(target: Path) -> Iterator[None]:
+    """What the system refuses becomes one line that names the output."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"cannot write {target}: {error.strerror or error}") from error
