@@ -1,8 +1,7 @@
 """Throughput of the hashing core: seconds for a million items, one thread.
 
-`fused` hands blocks of hashes to a sink
-that costs nothing, as a sketch's update does; `array` also writes a fresh array of results, whose
-pages the system has to map.
+`fused` hands blocks of hashes to a sink that costs nothing, as a sketch's update does; `array` also
+writes a fresh array of results, whose pages the system has to map.
 """
 
 import numpy as np
@@ -11,7 +10,8 @@ from asv_runner.benchmarks.mark import SkipNotImplemented
 from sketches import _cpu, _probe
 from sketches.hashing import hash64
 
-SEED = 20260102
+from .common import SEED
+
 COUNT = 1_000_000
 LEVELS = ("baseline", "neon", "avx2", "avx512")
 
