@@ -231,19 +231,35 @@ def link_representative(order, a, b):
     chain of resemblances removes nothing.
     """
     cdef const int64_t[::1] first = np.ascontiguousarray(order, np.int64)
-    cdef Py_ssize_t n = first.shape[0], i, j, doc
-    ends = np.concatenate([a, b]).astype(np.int64)
-    if ends.size and (ends.min() < 0 or ends.max() >= n):
-        raise ValueError(f"a pair names a document beyond the {n} there are")
-    if not np.array_equal(np.sort(order), np.arange(n)):
-        raise ValueError("order must hold every document once")
-    by_doc = np.argsort(ends, kind="stable")
-    partners = np.concatenate([b, a]).astype(np.int64)[by_doc]
-    cdef const int64_t[::1] partner = partners
-    cdef const int64_t[::1] start = np.searchsorted(ends[by_doc], np.arange(n + 1))
+    cdef const int64_t[::1] left = np.ascontiguousarray(a, np.int64)
+    cdef const int64_t[::1] right = np.ascontiguousarray(b, np.int64)
+    cdef Py_ssize_t n = first.shape[0], m = left.shape[0], i, j, doc
+    if right.shape[0] != m:
+        raise ValueError("a and b must be of one length")
+    for i in range(m):
+        if not (0 <= left[i] < n and 0 <= right[i] < n):
+            raise ValueError(f"pair {i} names a document beyond the {n} there are")
     representative = np.full(n, -1, np.int64)
     cdef int64_t[::1] out = representative
+    # The partners of document d stand at start[d] .. start[d + 1], in the order of the pairs.
+    cdef int64_t[::1] start = np.zeros(n + 2, np.int64), partner = np.empty(2 * m, np.int64)
+    for i in range(n):
+        if not 0 <= first[i] < n or out[first[i]] == 0:
+            raise ValueError("order must hold every document once")
+        out[first[i]] = 0
     with nogil:
+        for i in range(n):
+            out[i] = -1
+        for i in range(m):
+            start[left[i] + 2] += 1
+            start[right[i] + 2] += 1
+        for i in range(n):
+            start[i + 2] += start[i + 1]
+        for i in range(m):
+            partner[start[left[i] + 1]] = right[i]
+            start[left[i] + 1] += 1
+            partner[start[right[i] + 1]] = left[i]
+            start[right[i] + 1] += 1
         for i in range(n):
             doc = first[i]
             if out[doc] >= 0:

@@ -11,6 +11,7 @@ import unicodedata
 import numpy as np
 
 cimport cython
+from cpython.buffer cimport PyBuffer_FillInfo
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
@@ -104,6 +105,19 @@ cdef int collect_texts(void *ctx, const uint8_t *const *ptr, const size_t *lengt
     except MemoryError:
         return -1
     return 0
+
+
+@cython.final
+cdef class Shingles:
+    """Owns the shingles that a batch left, so that an array can show them where they lie."""
+    cdef uint64_t *data
+    cdef Py_ssize_t n
+
+    def __getbuffer__(self, Py_buffer *view, int flags):
+        PyBuffer_FillInfo(view, self, self.data, self.n * sizeof(uint64_t), False, flags)
+
+    def __dealloc__(self):
+        free(self.data)
 
 
 @cython.final
@@ -233,15 +247,12 @@ cdef class TextSketcher:
 
     cdef _results(self, job *j):
         offsets = np.zeros(j.n + 1, np.int64)
-        kept = np.empty(j.state.n_shingles, np.uint64)
         cdef int64_t[::1] ends = offsets
-        cdef uint64_t[::1] out = kept
-        with nogil:
-            if j.n:
-                memcpy(&ends[1], j.offsets, j.n * sizeof(int64_t))
-            if j.state.n_shingles:
-                memcpy(&out[0], j.state.shingles, j.state.n_shingles * sizeof(uint64_t))
-        return rows_to_array(&j.rows), offsets, kept
+        if j.n:
+            memcpy(&ends[1], j.offsets, j.n * sizeof(int64_t))
+        kept = Shingles()
+        kept.data, kept.n, j.state.shingles = j.state.shingles, j.state.n_shingles, NULL
+        return rows_to_array(&j.rows), offsets, np.frombuffer(kept, np.uint64)
 
     cdef _normalized(self, texts):
         raw, result, invalid = [], [], 0

@@ -117,8 +117,6 @@ static int ascending(const void *p, const void *q) {
     return a < b ? -1 : a > b;
 }
 
-#define SMALL 24 /* where insertion beats everything else */
-
 static void insertion_sort(uint64_t *x, size_t n) {
     for (size_t i = 1; i < n; i++) {
         uint64_t v = x[i];
@@ -128,36 +126,40 @@ static void insertion_sort(uint64_t *x, size_t n) {
     }
 }
 
-static void sort_range(uint64_t *x, size_t n) {
-    if (n <= SMALL)
-        insertion_sort(x, n);
-    else
-        qsort(x, n, sizeof *x, ascending); /* repeats of one hash, or hashes that are not uniform */
-}
+#define SMALL 24       /* where insertion beats everything else, and the most it is trusted with */
+#define RANGES_LOG 12  /* 2^12 ranges at most: 32 KB of counters */
 
-#define SPREAD_MIN 8 /* ranges by the top bits, from 2^8 ... */
-#define SPREAD_MAX 12 /* ... to 2^12: 32 KB of counters */
-
+/* Uniform hashes fall into as many ranges, by their top bits, as there are hashes or nearly: spread
+ * over them they are all but sorted. Where a range has many (repeats of one hash, or hashes that
+ * are not uniform) insertion would be quadratic. */
 static void sort_hashes(uint64_t *x, size_t n, uint64_t *spare) {
     if (n <= SMALL) {
         insertion_sort(x, n);
         return;
     }
-    int bits = SPREAD_MIN;
-    while (bits < SPREAD_MAX && n >> bits > 4) bits++;
-    size_t ranges = (size_t)1 << bits;
-    size_t at[1 << SPREAD_MAX];
+    int bits = 5;
+    while (bits < RANGES_LOG && n >> bits > 1) bits++;
+    size_t ranges = (size_t)1 << bits, sum = 0, most = 0, at[1 << RANGES_LOG];
     memset(at, 0, ranges * sizeof *at);
     for (size_t i = 0; i < n; i++) at[x[i] >> (64 - bits)]++;
-    size_t sum = 0;
     for (size_t r = 0; r < ranges; r++) {
         size_t count = at[r];
+        most = count > most ? count : most;
         at[r] = sum;
         sum += count;
     }
     for (size_t i = 0; i < n; i++) spare[at[x[i] >> (64 - bits)]++] = x[i];
     memcpy(x, spare, n * sizeof *x);
-    for (size_t r = 0, from = 0; r < ranges; from = at[r++]) sort_range(x + from, at[r] - from);
+    if (most <= SMALL) {
+        insertion_sort(x, n);
+        return;
+    }
+    for (size_t r = 0, from = 0; r < ranges; from = at[r++]) {
+        if (at[r] - from <= SMALL)
+            insertion_sort(x + from, at[r] - from);
+        else
+            qsort(x + from, at[r] - from, sizeof *x, ascending);
+    }
 }
 
 size_t sort_distinct(uint64_t *x, size_t n, uint64_t *spare) {
