@@ -1,17 +1,22 @@
 """The command line: one group, whose commands live in the packages and are loaded when called."""
 
+import gc
 import importlib
 import os
 
 import click
 
-# NumPy starts BLAS threads as it is imported, 50 ms that a command which multiplies no matrices
-# would wait for in vain.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
 COMMANDS = {  # name -> module, and what `tractable --help` says without loading it
     "dedup": ("ann.cli", "Find near-duplicate documents and keep one of a kind."),
 }
+
+
+def start_quickly() -> None:
+    """What a process that runs one command need not do; before NumPy is imported."""
+    # 50 ms for BLAS threads, which no command here uses
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # what imports allocate stays: looking through it for garbage is a tenth of a short run
+    gc.set_threshold(100_000)
 
 
 class LazyGroup(click.Group):
@@ -23,6 +28,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
+        start_quickly()
         module, _ = COMMANDS[cmd_name]
         command: click.Command = getattr(importlib.import_module(module), cmd_name)
         return command
