@@ -1,4 +1,4 @@
-"""Batches of sets: an Arrow column of lists, Python collections, or values cut by offsets.
+"""Batches of sets: an Arrow column of lists, or any iterable of collections.
 
 The values of a column of lists are hashed as one long column, across the ends of the sets, and the
 stream of hashes is cut where a set ends; so short sets fill the kernels as well as long ones do.
@@ -8,14 +8,12 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
-import numpy as np
-
 from sketches._arrow cimport (
-    COLUMN_LIST32, COLUMN_LIST64, COLUMN_OK, COLUMN_STOPPED, COLUMN_STRUCT, ArrowChunks, column,
-    column_block, column_block_free, column_fit, column_leaf, column_prepare, column_walk, is_arrow,
+    COLUMN_LIST32, COLUMN_LIST64, COLUMN_STRUCT, ArrowChunks, column,
+    column_block, column_block_free, column_leaf, is_arrow,
 )
 from sketches._items cimport (
-    check_hashable, check_status, compact, hash_objects, new_block, walk,
+    check_hashable, compact, hash_objects, new_block, tamed, walk, walk_column,
 )
 from sketches._objects cimport ANYTHING, Objects, gathering, owned
 
@@ -56,29 +54,10 @@ cdef int cut_block(void *ctx, column_block *b, const uint8_t *valid, size_t n) n
     return 0
 
 
-cdef Py_ssize_t for_each_csr(object values, object offsets, uint64_t seed, set_sink sink,
-                             void *ctx) except -1:
-    cdef const int64_t[::1] ends = np.ascontiguousarray(offsets, dtype=np.int64)
-    cdef Py_ssize_t rows = ends.shape[0] - 1
-    cdef set_cutter k
-    cdef column_block *b
-    if rows < 0 or ends[0] < 0 or (np.diff(ends) < 0).any():
-        raise ValueError("offsets must hold one number more than there are sets, rising from 0 up")
-    k = set_cutter(sink, ctx, &ends[0], NULL, 0, rows, 0, 0)
-    b = new_block(seed, False)
-    try:
-        walk(values, b, cut_block, &k)
-        if k.position < ends[rows]:
-            raise ValueError(f"offsets end at {ends[rows]}, but there are {k.position} values")
-        check_status(COLUMN_STOPPED if cut_block(&k, b, NULL, 0) else COLUMN_OK, b, 0)
-        return rows
-    finally:
-        column_block_free(b)
-
-
 cdef Py_ssize_t for_each_set(object sets, uint64_t seed, set_sink sink, void *ctx) except -1:
     cdef column_block *b = new_block(seed, False)
     try:
+        sets = tamed(sets)
         if is_arrow(sets):
             return arrow_sets(ArrowChunks(sets), b, sink, ctx)
         if isinstance(sets, (str, bytes)) or not hasattr(sets, "__iter__"):
@@ -112,22 +91,18 @@ cdef Py_ssize_t chunk_sets(const column *lists, int64_t rows, int64_t start, col
     cdef set_cutter k
     cdef column values = lists.children[0]
     cdef int64_t *offsets
-    cdef int status = COLUMN_OK
+    cdef int stopped
     offsets = list_offsets(lists, rows, lists.offset + start)
     try:
         k = set_cutter(sink, ctx, offsets, lists.validity, lists.offset + start, rows, 0,
                        offsets[0])
         values.offset += offsets[0]
         values.length = offsets[rows] - offsets[0]
+        walk_column(&values, b, cut_block, &k, offsets[0])
         with nogil:
-            status = column_fit(b, &values)
-            if not status:
-                status = column_prepare(&values, b)
-            if not status:
-                status = column_walk(&values, b, cut_block, &k)
-            if not status and cut_block(&k, b, NULL, 0):
-                status = COLUMN_STOPPED
-        check_status(status, b, offsets[0])
+            stopped = cut_block(&k, b, NULL, 0)
+        if stopped:
+            raise MemoryError()
         return rows
     finally:
         free(offsets)
@@ -170,8 +145,9 @@ cdef Py_ssize_t object_sets(object sets, column_block *b, set_sink sink, void *c
         for items in block:
             try:
                 one_set(items, b, sink, ctx)
-            except (TypeError, ValueError, OverflowError) as error:
-                raise type(error)(f"set {row}: {error}") from error
+            except Exception as error:
+                error.add_note(f"in set {row}")
+                raise
             row += 1
 
 
@@ -179,7 +155,7 @@ cdef bint is_foreign(object items) except -1:
     """True where columns are read, False for Python objects (and None)."""
     if isinstance(items, (str, bytes, int, float)):
         raise TypeError(f"a collection of items wanted, not {type(items).__qualname__}")
-    return isinstance(items, np.ndarray) or is_arrow(items)
+    return hasattr(items, "__array__") or is_arrow(items)
 
 
 cdef int one_set(object items, column_block *b, set_sink sink, void *ctx) except -1:
