@@ -94,6 +94,7 @@ typedef struct {
     const uint8_t *ptr[COLUMN_BLOCK];
     size_t len[COLUMN_BLOCK];
     uint64_t h1[COLUMN_BLOCK], h2[COLUMN_BLOCK];
+    uint64_t *second; /* h2, or NULL where the sink has no use for it */
     uint8_t valid[COLUMN_BLOCK]; /* of use only where column_hash or column_rows said so */
 } column_block;
 
@@ -433,7 +434,7 @@ static inline int column_walk(const column *c, int64_t *start, column_block *b, 
     for (size_t blocks = 1; *start < c->length; blocks++) {
         size_t n = b->rows, nulls, skipped;
         if ((int64_t)n > c->length - *start) n = (size_t)(c->length - *start);
-        int status = column_hash(c, *start, n, b, b->h1, b->h2, &nulls, &skipped);
+        int status = column_hash(c, *start, n, b, b->h1, b->second, &nulls, &skipped);
         if (status) return status;
         b->nulls += (int64_t)nulls;
         if (sink(ctx, b, nulls + skipped ? b->valid : NULL, n)) return COLUMN_STOPPED;
@@ -450,7 +451,7 @@ static inline column_block *column_block_new(const hash_kernels *kernels, uint64
     column_block *b = (column_block *)malloc(sizeof *b);
     if (!b) return NULL;
     b->kernels = kernels, b->seed = seed, b->skip_empty = skip_empty, b->rows = COLUMN_BLOCK;
-    b->nulls = 0, b->bad = -1, b->scratch = NULL, b->scratch_size = 0;
+    b->second = b->h2, b->nulls = 0, b->bad = -1, b->scratch = NULL, b->scratch_size = 0;
     return b;
 }
 

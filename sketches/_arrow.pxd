@@ -46,6 +46,7 @@ cdef extern from "column.h" nogil:
         size_t len[COLUMN_BLOCK]
         uint64_t h1[COLUMN_BLOCK]
         uint64_t h2[COLUMN_BLOCK]
+        uint64_t *second
         uint8_t valid[COLUMN_BLOCK]
     ctypedef int (*column_sink)(void *ctx, column_block *block, const uint8_t *valid,
                                 size_t n) noexcept nogil

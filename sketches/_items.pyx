@@ -268,11 +268,11 @@ cdef int hash_objects(object block, column_block *b, gathering *g, column_sink s
         unwanted = g.nulls
         b.nulls += g.nulls
         if g.family >= STRS:
-            b.kernels.spans(b.ptr, b.len, n, b.seed, b.h1, b.h2)
+            b.kernels.spans(b.ptr, b.len, n, b.seed, b.h1, b.second)
             if b.skip_empty:
                 unwanted = column_drop_empty(b, n, unwanted)
         elif g.family != ANYTHING:
-            b.kernels.u64(b.keys, n, b.seed, b.h1, b.h2)
+            b.kernels.u64(b.keys, n, b.seed, b.h1, b.second)
         if sink(ctx, b, b.valid if unwanted else NULL, n):
             raise MemoryError()
         done += n

@@ -135,6 +135,7 @@ cdef Py_ssize_t hash_ascii(PyObject **items, Py_ssize_t n, column_block *b,
     """Hashes str of nothing but ASCII, the most common items, as far as they go; says how far."""
     cdef Py_ssize_t done = 0, m, tile
     cdef PyObject *o
+    cdef uint64_t *second = b.second
     if g.family != STRS and (g.family != ANYTHING or not PyUnicode_CheckExact(items[0])):
         return 0
     g.family = STRS
@@ -147,7 +148,8 @@ cdef Py_ssize_t hash_ascii(PyObject **items, Py_ssize_t n, column_block *b,
             b.ptr[m] = <const unsigned char *>PyUnicode_DATA(o)
             b.len[m] = PyUnicode_GET_LENGTH(o)
             m += 1
-        b.kernels.spans(b.ptr, b.len, m, b.seed, b.h1 + done, b.h2 + done)
+        b.kernels.spans(b.ptr, b.len, m, b.seed, b.h1 + done, second)
+        second += TILE if second != NULL else 0
         done += m
         if m < tile:
             break

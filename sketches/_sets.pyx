@@ -56,6 +56,7 @@ cdef int cut_block(void *ctx, column_block *b, const uint8_t *valid, size_t n) n
 
 cdef Py_ssize_t for_each_set(object sets, uint64_t seed, set_sink sink, void *ctx) except -1:
     cdef column_block *b = new_block(seed, False)
+    b.second = NULL
     try:
         sets = tamed(sets)
         if is_arrow(sets):
