@@ -9,14 +9,24 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from sketches._arrow cimport (
-    COLUMN_LIST32, COLUMN_LIST64, COLUMN_STRUCT, ArrowChunks, column,
+    COLUMN_BLOCK, COLUMN_LIST32, COLUMN_LIST64, COLUMN_STRUCT, ArrowChunks, column,
     column_block, column_block_free, column_leaf, is_arrow,
 )
 from sketches._items cimport (
     check_hashable, compact, hash_objects, new_block, tamed, walk, walk_column,
 )
-from sketches._objects cimport ANYTHING, Objects, gathering, owned
+from sketches._objects cimport ANYTHING, Objects, fast_items, gathering, hash_ascii, owned
 
+
+cdef extern from *:
+    """
+    #ifdef Py_GIL_DISABLED
+    #define FREE_THREADS 1
+    #else
+    #define FREE_THREADS 0
+    #endif
+    """
+    bint FREE_THREADS
 
 # Cuts a stream of hashes at the ends of its sets.
 cdef struct set_cutter:
@@ -159,21 +169,6 @@ cdef bint is_foreign(object items) except -1:
     return hasattr(items, "__array__") or is_arrow(items)
 
 
-cdef int one_set(object items, column_block *b, set_sink sink, void *ctx) except -1:
-    cdef gathering g = gathering(ANYTHING, 0, 0, 0, 0)
-    cdef set_cutter k
-    cdef int64_t[2] ends
-    if type(items) not in (list, tuple, set) and is_foreign(items):
-        return foreign_set(items, b, sink, ctx)
-    items = () if items is None else owned(items)
-    ends[0], ends[1] = 0, len(items)
-    k = set_cutter(sink, ctx, &ends[0], NULL, 0, 1, 0, 0)
-    hash_objects(items, b, &g, cut_block, &k)
-    if k.row == 0 and cut_block(&k, b, NULL, 0):
-        raise MemoryError()
-    return 0
-
-
 cdef struct set_target:
     set_sink sink
     void *ctx
@@ -186,9 +181,35 @@ cdef int set_block(void *ctx, column_block *b, const uint8_t *valid, size_t n) n
     return target.sink(target.ctx, b.h1, n, False) if n else 0
 
 
-cdef int foreign_set(object items, column_block *b, set_sink sink, void *ctx) except -1:
+cdef int one_set(object items, column_block *b, set_sink sink, void *ctx) except -1:
     cdef set_target target = set_target(sink=sink, ctx=ctx)
-    walk(items, b, set_block, &target)
+    cdef gathering g = gathering(ANYTHING, 0, 0, 0, 0)
+    if type(items) is list and not FREE_THREADS:
+        ascii_set(items, b, &g, sink, ctx)
+        if g.position and g.position == len(<list>items):
+            return 0
+        hash_objects(items[g.position:], b, &g, set_block, &target)
+    elif type(items) not in (tuple, set) and is_foreign(items):
+        walk(items, b, set_block, &target)
+    elif items is not None:
+        hash_objects(owned(items), b, &g, set_block, &target)
     if sink(ctx, b.h1, 0, True):
         raise MemoryError()
+    return 0
+
+
+cdef int ascii_set(list items, column_block *b, gathering *g, set_sink sink, void *ctx) except -1:
+    """Hashes a list of ASCII str as far as it goes, in place: nothing here lets anybody change it.
+
+    (A copy would write to the reference count of every item, hence to all of their memory.)
+    """
+    cdef Py_ssize_t n
+    while g.position < len(items):
+        n = min(COLUMN_BLOCK, len(items) - g.position)
+        n = hash_ascii(fast_items(items) + g.position, n, b, g)
+        if n == 0:
+            return 0
+        g.position += n
+        if sink(ctx, b.h1, n, g.position == len(items)):
+            raise MemoryError()
     return 0
