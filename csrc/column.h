@@ -16,6 +16,7 @@
 #define TRACTABLE_COLUMN_H
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "hash.h"
 #include "murmur3.h"
@@ -23,6 +24,8 @@
 
 #define COLUMN_BLOCK 512           /* rows: spans, h1 and h2 fill 16 KiB, half of a small L1 */
 #define COLUMN_SCRATCH (256 << 10) /* bytes a block may use beside the arrays, if one row fits */
+#define COLUMN_TURN 50000000       /* ns without a pause: Ctrl-C is answered at once, as people see it */
+#define COLUMN_CLOCK 64            /* blocks between two looks at the clock, which costs 20 ns */
 #define COLUMN_NULL_HASH UINT64_MAX /* h1 and h2 of a null inside a row hash; (0, 0) is a real hash */
 
 typedef enum {
@@ -91,6 +94,7 @@ typedef struct {
     const uint8_t *ptr[COLUMN_BLOCK];
     size_t len[COLUMN_BLOCK];
     uint64_t h1[COLUMN_BLOCK], h2[COLUMN_BLOCK];
+    uint64_t *second; /* h2, or NULL where the sink has no use for it */
     uint8_t valid[COLUMN_BLOCK]; /* of use only where column_hash or column_rows said so */
 } column_block;
 
@@ -174,17 +178,17 @@ static inline void column_keys(const column *c, int64_t start, size_t n, column_
 #define COLUMN_SPANS(TYPE)                                              \
     do {                                                                \
         const uint8_t *p = c->offsets + row * sizeof(TYPE);             \
-        TYPE low, high, bad = 0;                                        \
+        TYPE low, high = 0, bad = 0;                                    \
         for (size_t i = 0; i < n; i++) {                                \
             memcpy(&low, p + i * sizeof(TYPE), sizeof low);             \
             memcpy(&high, p + (i + 1) * sizeof(TYPE), sizeof high);     \
             bad |= low | high | (TYPE) - (high < low);                  \
         }                                                               \
-        if (bad < 0) return COLUMN_BAD_OFFSETS;                         \
+        if (bad < 0 || (!c->values && high)) return COLUMN_BAD_OFFSETS; \
         for (size_t i = 0; i < n; i++) {                                \
             memcpy(&low, p + i * sizeof(TYPE), sizeof low);             \
             memcpy(&high, p + (i + 1) * sizeof(TYPE), sizeof high);     \
-            b->ptr[i] = c->values + low;                                \
+            b->ptr[i] = values + low;                                   \
             b->len[i] = (size_t)(high - low);                           \
             __builtin_prefetch(b->ptr[i]);                              \
         }                                                               \
@@ -228,6 +232,8 @@ static inline int column_text(const column *c, int64_t start, size_t n, column_b
 /* Rows of a byte-string column as spans; a row that `valid` (or NULL) rules out is not followed. */
 static inline int column_spans(const column *c, int64_t start, size_t n, const uint8_t *valid,
                                column_block *b) {
+    static const uint8_t nothing; /* where empty strings may come without data: not NULL, a null */
+    const uint8_t *values = c->values ? c->values : &nothing;
     size_t row = (size_t)(c->offset + start), width = (size_t)c->width;
     switch (c->kind) {
     case COLUMN_BYTES32: COLUMN_SPANS(int32_t); break;
@@ -244,7 +250,7 @@ static inline int column_spans(const column *c, int64_t start, size_t n, const u
         break;
     default: /* COLUMN_FIXED, COLUMN_STRIPPED */
         for (size_t i = 0; i < n; i++) {
-            const uint8_t *p = c->values + width * (row + i);
+            const uint8_t *p = values + width * (row + i);
             size_t len = width;
             if (c->kind == COLUMN_STRIPPED)
                 while (len && !p[len - 1]) len--;
@@ -336,6 +342,15 @@ static inline size_t column_drop_empty(column_block *b, size_t n, size_t nulls) 
     return n - valid;
 }
 
+/* -------------------------------------------------------------------- turns */
+
+/* Nanoseconds, to measure turns by. */
+static inline int64_t column_clock(void) {
+    struct timespec now;
+    timespec_get(&now, TIME_UTC);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 /* ------------------------------------------------------------------- hashes */
 
 static inline int column_hash(const column *c, int64_t start, size_t n, column_block *b,
@@ -411,16 +426,20 @@ static inline int column_hash(const column *c, int64_t start, size_t n, column_b
     return status;
 }
 
-/* Every row of a column, block by block, into a sink. */
-static inline int column_walk(const column *c, column_block *b, column_sink sink, void *ctx) {
-    for (int64_t start = 0; start < c->length;) {
+/* The rows of a column from *start on, block by block, into a sink; may pause before the end, so
+ * that the caller can look about: *start says where to go on. */
+static inline int column_walk(const column *c, int64_t *start, column_block *b, column_sink sink,
+                              void *ctx) {
+    int64_t began = column_clock();
+    for (size_t blocks = 1; *start < c->length; blocks++) {
         size_t n = b->rows, nulls, skipped;
-        if ((int64_t)n > c->length - start) n = (size_t)(c->length - start);
-        int status = column_hash(c, start, n, b, b->h1, b->h2, &nulls, &skipped);
+        if ((int64_t)n > c->length - *start) n = (size_t)(c->length - *start);
+        int status = column_hash(c, *start, n, b, b->h1, b->second, &nulls, &skipped);
         if (status) return status;
         b->nulls += (int64_t)nulls;
         if (sink(ctx, b, nulls + skipped ? b->valid : NULL, n)) return COLUMN_STOPPED;
-        start += (int64_t)n;
+        *start += (int64_t)n;
+        if (blocks % COLUMN_CLOCK == 0 && column_clock() - began > COLUMN_TURN) break;
     }
     return COLUMN_OK;
 }
@@ -432,7 +451,7 @@ static inline column_block *column_block_new(const hash_kernels *kernels, uint64
     column_block *b = (column_block *)malloc(sizeof *b);
     if (!b) return NULL;
     b->kernels = kernels, b->seed = seed, b->skip_empty = skip_empty, b->rows = COLUMN_BLOCK;
-    b->nulls = 0, b->bad = -1, b->scratch = NULL, b->scratch_size = 0;
+    b->second = b->h2, b->nulls = 0, b->bad = -1, b->scratch = NULL, b->scratch_size = 0;
     return b;
 }
 

@@ -46,6 +46,7 @@ cdef extern from "column.h" nogil:
         size_t len[COLUMN_BLOCK]
         uint64_t h1[COLUMN_BLOCK]
         uint64_t h2[COLUMN_BLOCK]
+        uint64_t *second
         uint8_t valid[COLUMN_BLOCK]
     ctypedef int (*column_sink)(void *ctx, column_block *block, const uint8_t *valid,
                                 size_t n) noexcept nogil
@@ -56,7 +57,9 @@ cdef extern from "column.h" nogil:
     int column_scratch(column_block *b, size_t size)
     int column_fit(column_block *b, const column *c)
     int column_prepare(column *c, column_block *b)
-    int column_walk(const column *c, column_block *b, column_sink sink, void *ctx)
+    int64_t column_clock()
+    int64_t COLUMN_TURN
+    int column_walk(const column *c, int64_t *start, column_block *b, column_sink sink, void *ctx)
     int column_rows(const column *c, int64_t start, size_t n, column_block *b, size_t *nulls)
     size_t column_drop_empty(column_block *b, size_t n, size_t nulls)
     uint64_t key_of_double(double d)
@@ -109,5 +112,6 @@ cdef class ArrowChunks:
     cdef int take_array(self, object pair) except -1
     cdef int take_stream(self, object capsule) except -1
     cdef object stream_error(self, int code)
+    cdef object leaf_format(self)
     cdef column *next(self) except? NULL
     cdef void release_array(self) noexcept

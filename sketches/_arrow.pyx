@@ -16,8 +16,8 @@ One `column` tree is built from the schema and bound anew to each chunk.
 
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset, strlen
-from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t
+from libc.string cimport memset, strlen
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t
 
 cdef dict NUMBERS = {
     "c": COLUMN_INT8, "s": COLUMN_INT16, "i": COLUMN_INT32, "l": COLUMN_INT64,
@@ -38,7 +38,6 @@ cdef dict REFUSED = {
     "+vl": "list view", "+vL": "large list view", "+ud": "dense union", "+us": "sparse union",
     "+s": "nested struct", "+l": "nested list", "+L": "nested list", "+w": "nested list",
 }
-cdef const uint8_t *NOTHING = b"\0"  # stands for the absent data of strings that are all empty
 
 
 cdef bint is_arrow(object items):
@@ -51,12 +50,14 @@ cdef int describe(const ArrowSchema *schema, column *c, int depth) except -1:
     """What a schema says, into a zeroed column: kinds, widths, children."""
     if schema.release == NULL:
         raise ValueError("this Arrow schema has already been released")
-    if schema.format == NULL or strlen(schema.format) > 4096:
+    if schema.format == NULL or not 0 < strlen(schema.format) <= 4096:
         raise ValueError("this Arrow schema has no usable format string")
     if schema.n_children < 0 or (schema.n_children and schema.children == NULL):
         raise ValueError(f"this Arrow schema has {schema.n_children} children, or none where it "
                          "says so")
     form = schema.format.decode("utf-8", "replace")
+    if not form.isascii():
+        raise ValueError(f"an Arrow format string that is not ASCII: {form!r}")
     if form in NUMBERS or form[:4] in ("tss:", "tsm:", "tsu:", "tsn:"):
         c.kind = NUMBERS.get(form, COLUMN_INT64)
     elif form in STRINGS:
@@ -76,7 +77,7 @@ cdef int describe(const ArrowSchema *schema, column *c, int depth) except -1:
     else:
         name = REFUSED.get(form.split(":")[0])
         if name is None:
-            raise ValueError(f"unknown Arrow format string {form!r}")
+            raise TypeError(f"values of Arrow format {form!r} cannot be hashed")
         raise TypeError(f"values of Arrow type {name} ({form!r}) cannot be hashed")
     describe_children(schema, c, depth)
     return 0
@@ -168,6 +169,8 @@ cdef int check_buffers(const ArrowArray *array, column *c) except -1:
         wanted = 1
     elif c.kind == COLUMN_BYTES32 or c.kind == COLUMN_BYTES64 or c.kind == COLUMN_VIEWS:
         wanted = 3
+    if c.kind == COLUMN_NULLS and array.n_buffers == 1:  # polars hands over an absent bitmap
+        return 0
     if array.n_buffers != wanted and not (c.kind == COLUMN_VIEWS and array.n_buffers > wanted):
         raise ValueError(f"Arrow array with {array.n_buffers} buffers where its format has "
                          f"{wanted}")
@@ -183,31 +186,16 @@ cdef int bind_buffers(const ArrowArray *array, column *c) except -1:
         c.offsets, c.values = c.values, <const uint8_t *>buffers[2]
         if c.offsets == NULL:
             raise ValueError("Arrow string array without an offsets buffer")
-        if c.values == NULL:  # fine where nothing but empty strings lies before the end
-            if last_offset(c) != 0:
-                raise ValueError("Arrow string array without its data buffer")
-            c.values = NOTHING
+        return 0  # absent data is fine while all strings are empty, which their offsets tell
     elif c.kind == COLUMN_VIEWS:
         c.buffers = <const uint8_t *const *>(buffers + 2)
         c.n_buffers = array.n_buffers - 3
         c.buffer_lengths = <const uint8_t *>buffers[array.n_buffers - 1]
         if c.n_buffers and c.buffer_lengths == NULL:
             raise ValueError("Arrow view array without the lengths of its buffers")
-    elif c.kind == COLUMN_FIXED and c.width == 0 and c.values == NULL:
-        c.values = NOTHING
-    if c.values == NULL:
+    if c.values == NULL and not (c.kind == COLUMN_FIXED and c.width == 0):
         raise ValueError("Arrow array without its data buffer")
     return 0
-
-
-cdef int64_t last_offset(const column *c) noexcept:
-    cdef int64_t end = c.offset + c.length, wide
-    cdef int32_t narrow
-    if c.kind == COLUMN_BYTES32:
-        memcpy(&narrow, c.offsets + 4 * end, 4)
-        return narrow
-    memcpy(&wide, c.offsets + 8 * end, 8)
-    return wide
 
 
 cdef int bind_children(const ArrowArray *array, column *c) except -1:
@@ -275,6 +263,13 @@ cdef class ArrowChunks:
         cdef const char *text = self.stream.get_last_error(&self.stream)
         detail = text.decode("utf-8", "replace") if text != NULL else "no reason given"
         return ValueError(f"the Arrow stream failed with code {code}: {detail}")
+
+    cdef object leaf_format(self):
+        """The format behind tables of one column and dictionaries, for messages."""
+        cdef const ArrowSchema *schema = &self.schema
+        while schema.dictionary != NULL or schema.n_children == 1:
+            schema = schema.dictionary if schema.dictionary != NULL else schema.children[0]
+        return schema.format.decode()
 
     cdef column *next(self) except? NULL:
         """The next chunk, valid until the following call; NULL at the end."""

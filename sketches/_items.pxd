@@ -11,7 +11,7 @@ lock that is not reentrant must not be held over a walk, only inside a sink.
 from libc.stdint cimport uint8_t, uint64_t
 
 from sketches._arrow cimport column, column_block, column_sink
-from sketches._objects cimport gathering
+from sketches._objects cimport gathering, hash_one
 
 # Up to n texts: a null has ptr NULL, an empty text has not.
 ctypedef int (*span_sink)(void *ctx, const uint8_t *const *ptr, const size_t *len,
@@ -24,8 +24,6 @@ cdef Py_ssize_t for_each_span(object texts, span_sink sink, void *ctx) except -1
 # Nulls skipped.
 cdef Py_ssize_t for_each_hash(object items, uint64_t seed, bint skip_empty, hash_sink sink,
                               void *ctx) except -1
-# One str, bytes, int or float: 1 and its hash; 0 where it is none of these.
-cdef int hash_one(object item, uint64_t seed, uint64_t *h1, uint64_t *h2) except -1
 cpdef uint64_t check_seed(object seed) except? 0
 cdef bint is_scalar(object items)
 
@@ -37,8 +35,11 @@ cdef class Output:
 
 cdef Py_ssize_t walk(object items, column_block *b, column_sink sink, void *ctx,
                      Output out=*) except -1
+cdef int walk_column(column *c, column_block *b, column_sink sink, void *ctx,
+                     Py_ssize_t position) except -1
 cdef int hash_objects(object block, column_block *b, gathering *g, column_sink sink,
                       void *ctx) except -1
 cdef size_t compact(uint64_t *h, const uint8_t *valid, size_t n) noexcept nogil
 cdef int check_status(int status, const column_block *b, Py_ssize_t position) except -1
 cdef int check_hashable(const column *c) except -1
+cdef object tamed(object items)

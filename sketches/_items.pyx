@@ -11,6 +11,7 @@ both end in the same column_block and the same sinks.
 """
 
 from libc.string cimport memset
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t
 
@@ -23,16 +24,16 @@ cimport numpy as cnp
 from sketches._arrow cimport (
     COLUMN_BAD_OFFSETS, COLUMN_BAD_TEXT, COLUMN_BAD_VIEW, COLUMN_BLOCK, COLUMN_FLOAT16,
     COLUMN_FLOAT32, COLUMN_FLOAT64, COLUMN_INT8, COLUMN_INT16, COLUMN_INT32, COLUMN_INT64,
-    COLUMN_LIST32, COLUMN_NO_MEMORY, COLUMN_NULLS,
-    COLUMN_OK, COLUMN_STOPPED, COLUMN_STRIPPED, COLUMN_STRUCT, COLUMN_UCS4, COLUMN_UINT8,
-    COLUMN_UINT16, COLUMN_UINT32, ArrowChunks, column, column_block, column_block_free,
-    column_block_new, column_drop_empty, column_fit, column_is_bytes, column_leaf,
-    column_prepare, column_rows, column_sink, column_walk, hash_kernels_for, is_arrow,
+    COLUMN_LIST32, COLUMN_NO_MEMORY, COLUMN_NULLS, COLUMN_OK, COLUMN_STOPPED, COLUMN_STRIPPED,
+    COLUMN_STRUCT, COLUMN_TURN, COLUMN_UCS4, COLUMN_UINT8, COLUMN_UINT16, COLUMN_UINT32,
+    ArrowChunks, column, column_block, column_block_free, column_block_new, column_clock,
+    column_drop_empty, column_fit, column_is_bytes, column_leaf, column_prepare, column_rows,
+    column_sink, column_walk, hash_kernels_for, is_arrow,
 )
 from sketches._cpu cimport level
 from sketches._objects cimport (
     ANYTHING, FLOATS, INTS, STRS, Objects, fast_items, gather, gathering,
-    hash_ascii, hash_scalar,
+    hash_ascii, hash_one,
 )
 
 cnp.import_array()
@@ -53,10 +54,6 @@ cpdef uint64_t check_seed(object seed) except? 0:
 cdef bint is_scalar(object items):
     return (isinstance(items, (str, bytes, int, float, np.generic))
             or (isinstance(items, np.ndarray) and items.ndim == 0))
-
-
-cdef int hash_one(object item, uint64_t seed, uint64_t *h1, uint64_t *h2) except -1:
-    return hash_scalar(item, seed, h1, h2)
 
 
 # ------------------------------------------------------------------ numpy arrays
@@ -108,7 +105,8 @@ cdef int check_status(int status, const column_block *b, Py_ssize_t position) ex
     if status == COLUMN_STOPPED or status == COLUMN_NO_MEMORY:
         raise MemoryError()
     if status == COLUMN_BAD_OFFSETS:
-        raise ValueError("the offsets of an Arrow array are negative or fall")
+        raise ValueError("the offsets of an Arrow array are negative or fall, or its data buffer "
+                         "is missing")
     row = position + b.bad
     if status == COLUMN_BAD_TEXT:
         raise ValueError(f"position {row}: a string with a surrogate or a number beyond U+10FFFF "
@@ -128,20 +126,40 @@ cdef int check_hashable(const column *c) except -1:
     return 0
 
 
-cdef int check_texts(const column *c) except -1:
+cdef int check_texts(const column *c, object type_name) except -1:
     if c.kind == COLUMN_STRUCT:
         raise TypeError(f"texts wanted, got a table of {c.n_children} columns: select one")
     kind = c.dictionary.kind if c.dictionary else c.kind
     if kind != COLUMN_NULLS and not column_is_bytes(kind):
-        raise TypeError("texts wanted, got a column of another type")
+        raise TypeError(f"texts wanted, got a column of {type_name}")
     return 0
 
 
-cdef object without_index(object items):
-    """A pandas DataFrame hands out its index as a column; rows are equal by their values."""
-    pandas = sys.modules.get("pandas")
-    if pandas is not None and isinstance(items, getattr(pandas, "DataFrame", ())):
-        return items.reset_index(drop=True)
+cdef int check_text_objects(object block, Py_ssize_t start, const gathering *g) except -1:
+    """Refuses numbers: a batch of them shows in the first block that is not all nulls."""
+    if g.family != INTS and g.family != FLOATS:
+        return 0
+    for i in range(start, len(block)):
+        if block[i] is not None:
+            raise TypeError(f"position {g.position + i - start}: texts wanted, not "
+                            f"{type(block[i]).__qualname__}")
+    return 0
+
+
+cdef object tamed(object items):
+    """pandas and polars objects as something that hands out their values and nothing else."""
+    pandas, polars = sys.modules.get("pandas"), sys.modules.get("polars")
+    if hasattr(pandas, "api"):  # not while it is being imported
+        if isinstance(items, pandas.DataFrame):  # would hand out its index as a column
+            return items.reset_index(drop=True)
+        if isinstance(items, pandas.Index):
+            return items.to_frame(index=False)
+        if isinstance(items, pandas.api.extensions.ExtensionArray):  # floats and NaN to numpy
+            return pandas.Series(items)
+    if hasattr(polars, "Object") and isinstance(items, (polars.Series, polars.DataFrame)):
+        types = items.dtypes if isinstance(items, polars.DataFrame) else (items.dtype,)
+        if polars.Object in types:  # would hand out addresses
+            raise TypeError("a polars column of type Object cannot be hashed")
     return items
 
 
@@ -155,18 +173,19 @@ cdef class Output:
 cdef Py_ssize_t walk(object items, column_block *b, column_sink sink, void *ctx,
                      Output out=None) except -1:
     """Every row's hash into a sink, nulls marked; returns the rows."""
+    if isinstance(items, (str, bytes, int, float)):  # numpy's, too: an array would lose their NULs
+        return walk_objects((items,), b, sink, ctx, out)
     array = as_array(items)
     if array is not None and array.dtype.kind not in "OT":
         return walk_array(array, b, sink, ctx, out)
     if array is not None:
         return walk_objects(array, b, sink, ctx, out)
+    items = tamed(items)
     if is_arrow(items):
-        return walk_arrow(ArrowChunks(without_index(items)), b, sink, ctx, out)
-    if isinstance(items, (str, bytes, int, float)):
-        return walk_objects((items,), b, sink, ctx, out)
+        return walk_arrow(ArrowChunks(items), b, sink, ctx, out)
     if isinstance(items, (bytearray, memoryview)) or not hasattr(items, "__iter__"):
         raise TypeError(f"cannot hash a value of type {type(items).__qualname__}")
-    if hasattr(items, "__array__"):  # a pandas Index, an array of another library
+    if hasattr(items, "__array__"):  # an array of another library
         return walk(np.asarray(items), b, sink, ctx, out)
     return walk_objects(items, b, sink, ctx, out)
 
@@ -174,23 +193,34 @@ cdef Py_ssize_t walk(object items, column_block *b, column_sink sink, void *ctx,
 cdef Py_ssize_t walk_array(cnp.ndarray array, column_block *b, column_sink sink, void *ctx,
                            Output out) except -1:
     cdef column c
-    cdef int status
     memset(&c, 0, sizeof(column))
     array_column(array, &c)
     if out is not None:
         out.ahead(c.length)
-    with nogil:
-        status = column_fit(b, &c)
-        if not status:
-            status = column_walk(&c, b, sink, ctx)
-    check_status(status, b, 0)
+    walk_column(&c, b, sink, ctx, 0)
     return c.length
+
+
+cdef int walk_column(column *c, column_block *b, column_sink sink, void *ctx,
+                     Py_ssize_t position) except -1:
+    """The rows of one chunk, without the GIL but for looks at the signals."""
+    cdef int64_t start = 0
+    cdef int status
+    with nogil:
+        status = column_fit(b, c)
+        if not status:
+            status = column_prepare(c, b)
+    while not status and start < c.length:
+        PyErr_CheckSignals()
+        with nogil:
+            status = column_walk(c, &start, b, sink, ctx)
+    check_status(status, b, position)
+    return 0
 
 
 cdef Py_ssize_t walk_arrow(ArrowChunks chunks, column_block *b, column_sink sink, void *ctx,
                            Output out) except -1:
     cdef column *c
-    cdef int status
     cdef Py_ssize_t position = 0
     check_hashable(chunks.root)
     while True:
@@ -199,13 +229,7 @@ cdef Py_ssize_t walk_arrow(ArrowChunks chunks, column_block *b, column_sink sink
             return position
         if out is not None:
             out.ahead(c.length)
-        with nogil:
-            status = column_fit(b, c)
-            if not status:
-                status = column_prepare(c, b)
-            if not status:
-                status = column_walk(c, b, sink, ctx)
-        check_status(status, b, position)
+        walk_column(c, b, sink, ctx, position)
         position += c.length
 
 
@@ -229,6 +253,8 @@ cdef int hash_objects(object block, column_block *b, gathering *g, column_sink s
     cdef PyObject **items
     cdef size_t unwanted
     while done < total:
+        if done:  # Objects.next() looks at them before each block
+            PyErr_CheckSignals()
         items, n = fast_items(block) + done, min(total - done, COLUMN_BLOCK)
         if not b.skip_empty:
             plain = hash_ascii(items, n, b, g)
@@ -242,11 +268,11 @@ cdef int hash_objects(object block, column_block *b, gathering *g, column_sink s
         unwanted = g.nulls
         b.nulls += g.nulls
         if g.family >= STRS:
-            b.kernels.spans(b.ptr, b.len, n, b.seed, b.h1, b.h2)
+            b.kernels.spans(b.ptr, b.len, n, b.seed, b.h1, b.second)
             if b.skip_empty:
                 unwanted = column_drop_empty(b, n, unwanted)
         elif g.family != ANYTHING:
-            b.kernels.u64(b.keys, n, b.seed, b.h1, b.h2)
+            b.kernels.u64(b.keys, n, b.seed, b.h1, b.second)
         if sink(ctx, b, b.valid if unwanted else NULL, n):
             raise MemoryError()
         done += n
@@ -281,7 +307,7 @@ cdef Py_ssize_t for_each_hash(object items, uint64_t seed, bint skip_empty, hash
     cdef hash_target target = hash_target(sink=sink, ctx=ctx)
     cdef uint64_t h1, h2
     cdef column_block *b
-    if hash_scalar(items, seed, &h1, &h2):
+    if hash_one(items, seed, &h1, &h2):
         if not (skip_empty and isinstance(items, (str, bytes)) and not items):
             if sink(ctx, &h1, &h2, 1):
                 raise MemoryError()
@@ -303,34 +329,52 @@ cdef column_block *new_block(uint64_t seed, bint skip_empty) except NULL:
 
 # ------------------------------------------------------------------------- spans
 
-cdef int walk_spans(const column *c, column_block *b, span_sink sink, void *ctx) noexcept nogil:
-    cdef int64_t start = 0
+cdef int walk_spans(const column *c, int64_t *start, column_block *b, span_sink sink,
+                    void *ctx) noexcept nogil:
+    """As column_walk."""
+    cdef int64_t began = column_clock()
     cdef size_t n, nulls
     cdef int status
-    while start < c.length:
-        n = <size_t>min(<int64_t>b.rows, c.length - start)
-        status = column_rows(c, start, n, b, &nulls)
+    while start[0] < c.length and column_clock() - began < COLUMN_TURN:
+        n = <size_t>min(<int64_t>b.rows, c.length - start[0])
+        status = column_rows(c, start[0], n, b, &nulls)
         if status:
             return status
         if sink(ctx, b.ptr, b.len, n):
             return COLUMN_STOPPED
-        start += n
+        start[0] += n
     return COLUMN_OK
+
+
+cdef int text_column(const column *c, column_block *b, span_sink sink, void *ctx,
+                     Py_ssize_t position) except -1:
+    cdef int64_t start = 0
+    cdef int status = column_fit(b, c)
+    while not status and start < c.length:
+        PyErr_CheckSignals()
+        with nogil:
+            status = walk_spans(c, &start, b, sink, ctx)
+    check_status(status, b, position)
+    return 0
 
 
 cdef Py_ssize_t for_each_span(object texts, span_sink sink, void *ctx) except -1:
     cdef column_block *b = new_block(0, False)
     try:
+        if isinstance(texts, (str, bytes)):
+            return object_spans((texts,), b, sink, ctx)
         array = as_array(texts)
         if array is not None and array.dtype.kind not in "OT":
             return array_spans(array, b, sink, ctx)
-        if array is None and is_arrow(texts):
+        if array is not None:
+            return object_spans(array, b, sink, ctx)
+        texts = tamed(texts)
+        if is_arrow(texts):
             return arrow_spans(ArrowChunks(texts), b, sink, ctx)
-        if isinstance(texts, (str, bytes)):
-            texts = (texts,)
-        if array is None and hasattr(texts, "__array__"):
-            array = np.asarray(texts)
-        return object_spans(texts if array is None else array, b, sink, ctx)
+        if isinstance(texts, (bytearray, memoryview)) or not hasattr(texts, "__iter__"):
+            raise TypeError(f"texts wanted, not a value of type {type(texts).__qualname__}")
+        return object_spans(np.asarray(texts) if hasattr(texts, "__array__") else texts, b, sink,
+                            ctx)
     finally:
         column_block_free(b)
 
@@ -338,31 +382,23 @@ cdef Py_ssize_t for_each_span(object texts, span_sink sink, void *ctx) except -1
 cdef Py_ssize_t array_spans(cnp.ndarray array, column_block *b, span_sink sink,
                             void *ctx) except -1:
     cdef column c
-    cdef int status
     memset(&c, 0, sizeof(column))
     array_column(array, &c)
-    check_texts(&c)
-    with nogil:
-        status = column_fit(b, &c)
-        if not status:
-            status = walk_spans(&c, b, sink, ctx)
-    check_status(status, b, 0)
+    check_texts(&c, array.dtype)
+    text_column(&c, b, sink, ctx, 0)
     return c.length
 
 
 cdef Py_ssize_t arrow_spans(ArrowChunks chunks, column_block *b, span_sink sink,
                             void *ctx) except -1:
     cdef column *c
-    cdef int status
     cdef Py_ssize_t position = 0
-    check_texts(column_leaf(chunks.root))
+    check_texts(column_leaf(chunks.root), f"Arrow format {chunks.leaf_format()!r}")
     while True:
         c = chunks.next()
         if c == NULL:
             return position
-        with nogil:
-            status = walk_spans(c, b, sink, ctx)
-        check_status(status, b, position)
+        text_column(c, b, sink, ctx, position)
         position += c.length
 
 
@@ -379,8 +415,7 @@ cdef Py_ssize_t object_spans(object texts, column_block *b, span_sink sink,
         done = 0
         while done < len(block):
             n = gather(fast_items(block) + done, len(block) - done, b, &g)
-            if g.family == INTS or g.family == FLOATS:
-                raise TypeError(f"texts wanted, got numbers before position {g.position + n}")
+            check_text_objects(block, done, &g)
             if g.bytes >= RELEASE_GIL_FROM:
                 with nogil:
                     stopped = sink(ctx, b.ptr, b.len, n)

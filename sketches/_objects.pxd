@@ -25,4 +25,4 @@ cdef Py_ssize_t hash_ascii(PyObject **items, Py_ssize_t n, column_block *b,
 cdef Py_ssize_t gather(PyObject **items, Py_ssize_t n, column_block *b, gathering *g) except -1
 cdef object owned(object items)
 cdef PyObject **fast_items(object block)
-cdef int hash_scalar(object item, uint64_t seed, uint64_t *h1, uint64_t *h2) except -1
+cdef int hash_one(object item, uint64_t seed, uint64_t *h1, uint64_t *h2) except -1

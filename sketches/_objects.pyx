@@ -8,6 +8,9 @@ A str of ASCII is used in place. Any other is encoded into the block's scratch, 
 while spans point into it: a block ends early where the scratch is full.
 """
 
+from cpython.exc cimport PyErr_CheckSignals
+from cpython.unicode cimport PyUnicode_AsUTF8String
+
 from itertools import islice
 
 import numpy as np
@@ -59,12 +62,17 @@ cdef extern from *:
     #ifdef Py_GIL_DISABLED
         return PySequence_List(set);
     #else
+        PyObject *list = NULL;
+        Py_ssize_t n, k;
+        do { /* an allocation may collect garbage, whose finalizers may change the set */
+            Py_XDECREF(list);
+            n = PySet_GET_SIZE(set);
+            list = PyList_New(n);
+            if (!list) return NULL;
+        } while (PySet_GET_SIZE(set) != n);
         const setentry *slot = ((PySetObject *)set)->table;
-        Py_ssize_t n = PySet_GET_SIZE(set), k = 0;
-        PyObject *list = PyList_New(n);
-        if (!list) return NULL;
         PyObject **item = ((PyListObject *)list)->ob_item;
-        for (; k < n; slot++) {
+        for (k = 0; k < n; slot++) {
             __builtin_prefetch(slot + 64); /* a KiB ahead; tables are read once */
             item[k] = slot->key;
             k += (slot->key != NULL) & (slot->hash != -1);
@@ -103,6 +111,7 @@ cdef class Objects:
 
     cdef object next(self):
         """The next items as a list or tuple that owns them; an empty one at the end."""
+        PyErr_CheckSignals()
         if self.iterator is not None:
             return list(islice(self.iterator, COLUMN_BLOCK))
         start, self.at = self.at, self.at + COLUMN_BLOCK
@@ -126,6 +135,7 @@ cdef Py_ssize_t hash_ascii(PyObject **items, Py_ssize_t n, column_block *b,
     """Hashes str of nothing but ASCII, the most common items, as far as they go; says how far."""
     cdef Py_ssize_t done = 0, m, tile
     cdef PyObject *o
+    cdef uint64_t *second = b.second
     if g.family != STRS and (g.family != ANYTHING or not PyUnicode_CheckExact(items[0])):
         return 0
     g.family = STRS
@@ -138,7 +148,8 @@ cdef Py_ssize_t hash_ascii(PyObject **items, Py_ssize_t n, column_block *b,
             b.ptr[m] = <const unsigned char *>PyUnicode_DATA(o)
             b.len[m] = PyUnicode_GET_LENGTH(o)
             m += 1
-        b.kernels.spans(b.ptr, b.len, m, b.seed, b.h1 + done, b.h2 + done)
+        b.kernels.spans(b.ptr, b.len, m, b.seed, b.h1 + done, second)
+        second += TILE if second != NULL else 0
         done += m
         if m < tile:
             break
@@ -190,7 +201,7 @@ cdef int gather_other(PyObject *o, Py_ssize_t i, Py_ssize_t n, column_block *b,
     if family == INTS:
         b.keys[i] = int_key(o, g.position + i)
     elif family == FLOATS:
-        b.keys[i] = key_of_double(float(<object>o))
+        b.keys[i] = key_of_double(PyFloat_AS_DOUBLE(o) if PyFloat_Check(o) else float(<object>o))
     elif family == BYTES:
         b.ptr[i] = <const unsigned char *>PyBytes_AS_STRING(o)
         b.len[i] = PyBytes_GET_SIZE(o)
@@ -210,7 +221,7 @@ cdef int gather_str(PyObject *o, Py_ssize_t i, column_block *b, gathering *g) ex
     room = utf8_bound(n, width)
     if room > SCRATCH:
         room = utf8_length(PyUnicode_DATA(o), n, width)
-    if g.used + room > b.scratch_size:
+    if b.scratch == NULL or g.used + room > b.scratch_size:  # an empty text has a pointer, too
         if g.used:
             return 1
         if column_scratch(b, max(room, SCRATCH)):
@@ -243,7 +254,7 @@ cdef int family_of(PyObject *o):
 cdef uint64_t int_key(PyObject *o, Py_ssize_t position) except? 0:
     cdef int overflow = 0
     cdef long long value
-    number = int(<object>o)
+    number = <object>o if PyLong_Check(o) else int(<object>o)
     value = PyLong_AsLongLongAndOverflow(<PyObject *>number, &overflow)
     return wide_int(<PyObject *>number, overflow, position) if overflow else <uint64_t>value
 
@@ -271,16 +282,16 @@ cdef object no_utf8(Py_ssize_t position):
     return ValueError(f"position {position}: a str with a lone surrogate has no UTF-8 form")
 
 
-cdef int hash_scalar(object item, uint64_t seed, uint64_t *h1, uint64_t *h2) except -1:
+cdef int hash_one(object item, uint64_t seed, uint64_t *h1, uint64_t *h2) except -1:
     """1 and the hash of a str, bytes, int or float; 0 for anything else."""
     cdef PyObject *o = <PyObject *>item
     if PyUnicode_Check(o):
         if not PyUnicode_IS_COMPACT_ASCII(o):
             try:
-                encoded = item.encode()
+                encoded = PyUnicode_AsUTF8String(item)  # a subclass may have an encode() of its own
             except UnicodeEncodeError:
                 raise no_utf8(0) from None
-            return hash_scalar(encoded, seed, h1, h2)
+            return hash_one(encoded, seed, h1, h2)
         murmur3_x64_128(<const unsigned char *>PyUnicode_DATA(o), PyUnicode_GET_LENGTH(o), seed,
                         h1, h2)
     elif PyBytes_Check(o):

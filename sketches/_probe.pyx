@@ -8,7 +8,7 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 
 from sketches._items cimport check_seed, for_each_hash, for_each_span
-from sketches._sets cimport for_each_csr, for_each_set
+from sketches._sets cimport for_each_set
 
 cdef extern from "Python.h":
     int PyGILState_Check() nogil
@@ -100,16 +100,13 @@ def spans(texts, *, stop_at=0):
         free(t.cells)
 
 
-def sets(values, offsets=None, seed=9001, *, stop_at=0):
+def sets(values, seed=9001, *, stop_at=0):
     """The hashes of each set, the count returned, the calls, and those that held the GIL."""
     cdef tape t = tape(NULL, 0, 0, 0, 0, stop_at)
     cdef size_t i = 0
     out, current = [], []
     try:
-        if offsets is None:
-            rows = for_each_set(values, check_seed(seed), on_set, &t)
-        else:
-            rows = for_each_csr(values, offsets, check_seed(seed), on_set, &t)
+        rows = for_each_set(values, check_seed(seed), on_set, &t)
         while i < t.n:
             n, last = t.cells[i], t.cells[i + 1]
             current += [t.cells[j] for j in range(i + 2, i + 2 + n)]

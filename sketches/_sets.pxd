@@ -7,6 +7,3 @@ ctypedef int (*set_sink)(void *ctx, const uint64_t *h1, size_t n, bint last) noe
 
 # Sets walked. A null set is an empty one; nulls inside a set are skipped.
 cdef Py_ssize_t for_each_set(object sets, uint64_t seed, set_sink sink, void *ctx) except -1
-# Sets values[offsets[i]:offsets[i + 1]].
-cdef Py_ssize_t for_each_csr(object values, object offsets, uint64_t seed, set_sink sink,
-                             void *ctx) except -1

@@ -1,4 +1,4 @@
-"""Batches of sets: an Arrow column of lists, Python collections, or values cut by offsets.
+"""Batches of sets: an Arrow column of lists, or any iterable of collections.
 
 The values of a column of lists are hashed as one long column, across the ends of the sets, and the
 stream of hashes is cut where a set ends; so short sets fill the kernels as well as long ones do.
@@ -8,17 +8,25 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
-import numpy as np
-
 from sketches._arrow cimport (
-    COLUMN_LIST32, COLUMN_LIST64, COLUMN_OK, COLUMN_STOPPED, COLUMN_STRUCT, ArrowChunks, column,
-    column_block, column_block_free, column_fit, column_leaf, column_prepare, column_walk, is_arrow,
+    COLUMN_BLOCK, COLUMN_LIST32, COLUMN_LIST64, COLUMN_STRUCT, ArrowChunks, column,
+    column_block, column_block_free, column_leaf, is_arrow,
 )
 from sketches._items cimport (
-    check_hashable, check_status, compact, hash_objects, new_block, walk,
+    check_hashable, compact, hash_objects, new_block, tamed, walk, walk_column,
 )
-from sketches._objects cimport ANYTHING, Objects, gathering, owned
+from sketches._objects cimport ANYTHING, Objects, fast_items, gathering, hash_ascii, owned
 
+
+cdef extern from *:
+    """
+    #ifdef Py_GIL_DISABLED
+    #define FREE_THREADS 1
+    #else
+    #define FREE_THREADS 0
+    #endif
+    """
+    bint FREE_THREADS
 
 # Cuts a stream of hashes at the ends of its sets.
 cdef struct set_cutter:
@@ -56,29 +64,11 @@ cdef int cut_block(void *ctx, column_block *b, const uint8_t *valid, size_t n) n
     return 0
 
 
-cdef Py_ssize_t for_each_csr(object values, object offsets, uint64_t seed, set_sink sink,
-                             void *ctx) except -1:
-    cdef const int64_t[::1] ends = np.ascontiguousarray(offsets, dtype=np.int64)
-    cdef Py_ssize_t rows = ends.shape[0] - 1
-    cdef set_cutter k
-    cdef column_block *b
-    if rows < 0 or ends[0] < 0 or (np.diff(ends) < 0).any():
-        raise ValueError("offsets must hold one number more than there are sets, rising from 0 up")
-    k = set_cutter(sink, ctx, &ends[0], NULL, 0, rows, 0, 0)
-    b = new_block(seed, False)
-    try:
-        walk(values, b, cut_block, &k)
-        if k.position < ends[rows]:
-            raise ValueError(f"offsets end at {ends[rows]}, but there are {k.position} values")
-        check_status(COLUMN_STOPPED if cut_block(&k, b, NULL, 0) else COLUMN_OK, b, 0)
-        return rows
-    finally:
-        column_block_free(b)
-
-
 cdef Py_ssize_t for_each_set(object sets, uint64_t seed, set_sink sink, void *ctx) except -1:
     cdef column_block *b = new_block(seed, False)
+    b.second = NULL
     try:
+        sets = tamed(sets)
         if is_arrow(sets):
             return arrow_sets(ArrowChunks(sets), b, sink, ctx)
         if isinstance(sets, (str, bytes)) or not hasattr(sets, "__iter__"):
@@ -112,22 +102,18 @@ cdef Py_ssize_t chunk_sets(const column *lists, int64_t rows, int64_t start, col
     cdef set_cutter k
     cdef column values = lists.children[0]
     cdef int64_t *offsets
-    cdef int status = COLUMN_OK
+    cdef int stopped
     offsets = list_offsets(lists, rows, lists.offset + start)
     try:
         k = set_cutter(sink, ctx, offsets, lists.validity, lists.offset + start, rows, 0,
                        offsets[0])
         values.offset += offsets[0]
         values.length = offsets[rows] - offsets[0]
+        walk_column(&values, b, cut_block, &k, offsets[0])
         with nogil:
-            status = column_fit(b, &values)
-            if not status:
-                status = column_prepare(&values, b)
-            if not status:
-                status = column_walk(&values, b, cut_block, &k)
-            if not status and cut_block(&k, b, NULL, 0):
-                status = COLUMN_STOPPED
-        check_status(status, b, offsets[0])
+            stopped = cut_block(&k, b, NULL, 0)
+        if stopped:
+            raise MemoryError()
         return rows
     finally:
         free(offsets)
@@ -170,8 +156,9 @@ cdef Py_ssize_t object_sets(object sets, column_block *b, set_sink sink, void *c
         for items in block:
             try:
                 one_set(items, b, sink, ctx)
-            except (TypeError, ValueError, OverflowError) as error:
-                raise type(error)(f"set {row}: {error}") from error
+            except Exception as error:
+                error.add_note(f"in set {row}")
+                raise
             row += 1
 
 
@@ -179,22 +166,7 @@ cdef bint is_foreign(object items) except -1:
     """True where columns are read, False for Python objects (and None)."""
     if isinstance(items, (str, bytes, int, float)):
         raise TypeError(f"a collection of items wanted, not {type(items).__qualname__}")
-    return isinstance(items, np.ndarray) or is_arrow(items)
-
-
-cdef int one_set(object items, column_block *b, set_sink sink, void *ctx) except -1:
-    cdef gathering g = gathering(ANYTHING, 0, 0, 0, 0)
-    cdef set_cutter k
-    cdef int64_t[2] ends
-    if type(items) not in (list, tuple, set) and is_foreign(items):
-        return foreign_set(items, b, sink, ctx)
-    items = () if items is None else owned(items)
-    ends[0], ends[1] = 0, len(items)
-    k = set_cutter(sink, ctx, &ends[0], NULL, 0, 1, 0, 0)
-    hash_objects(items, b, &g, cut_block, &k)
-    if k.row == 0 and cut_block(&k, b, NULL, 0):
-        raise MemoryError()
-    return 0
+    return hasattr(items, "__array__") or is_arrow(items)
 
 
 cdef struct set_target:
@@ -209,9 +181,35 @@ cdef int set_block(void *ctx, column_block *b, const uint8_t *valid, size_t n) n
     return target.sink(target.ctx, b.h1, n, False) if n else 0
 
 
-cdef int foreign_set(object items, column_block *b, set_sink sink, void *ctx) except -1:
+cdef int one_set(object items, column_block *b, set_sink sink, void *ctx) except -1:
     cdef set_target target = set_target(sink=sink, ctx=ctx)
-    walk(items, b, set_block, &target)
+    cdef gathering g = gathering(ANYTHING, 0, 0, 0, 0)
+    if type(items) is list and not FREE_THREADS:
+        ascii_set(items, b, &g, sink, ctx)
+        if g.position and g.position == len(<list>items):
+            return 0
+        hash_objects(items[g.position:], b, &g, set_block, &target)
+    elif type(items) not in (tuple, set) and is_foreign(items):
+        walk(items, b, set_block, &target)
+    elif items is not None:
+        hash_objects(owned(items), b, &g, set_block, &target)
     if sink(ctx, b.h1, 0, True):
         raise MemoryError()
+    return 0
+
+
+cdef int ascii_set(list items, column_block *b, gathering *g, set_sink sink, void *ctx) except -1:
+    """Hashes a list of ASCII str as far as it goes, in place: nothing here lets anybody change it.
+
+    (A copy would write to the reference count of every item, hence to all of their memory.)
+    """
+    cdef Py_ssize_t n
+    while g.position < len(items):
+        n = min(COLUMN_BLOCK, len(items) - g.position)
+        n = hash_ascii(fast_items(items) + g.position, n, b, g)
+        if n == 0:
+            return 0
+        g.position += n
+        if sink(ctx, b.h1, n, g.position == len(items)):
+            raise MemoryError()
     return 0

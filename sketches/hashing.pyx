@@ -97,6 +97,8 @@ cdef list hash_all(object items, object seed, bint skip_empty, bint both, bint m
     known = len(items) if isinstance(items, (list, tuple)) else 0
     cdef _Collector out = _Collector(known, both, mask)
     cdef column_block *b = new_block(checked, skip_empty)
+    if not both:
+        b.second = NULL
     try:
         walk(items, b, store, &out.at, out)
         out.resize(out.at.n, out.at.rows)

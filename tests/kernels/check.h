@@ -1,6 +1,7 @@
 /* What the kernel checks share: random numbers, memory with guards, and the verdict.
  *
- * A check compares one instruction-set level with plain C that is written independently of it. It
+ * A check compares one instruction-set level with plain C that is written independently of it, or,
+ * where other tests hold the baseline against an independent definition, with the baseline. It
  * returns nothing: FAIL prints the place and ends the program. To add a domain, write
  * check_<domain>.c with `void check_<domain>(int level)` and name it in check_kernels.c.
  */

@@ -1,4 +1,4 @@
-/* Compares the kernels of every level of this machine with plain C; see check.h.
+/* Checks the kernels of every level of this machine; see check.h.
  * Built and run by check.py, natively under sanitizers and for other processors under qemu. */
 #define _GNU_SOURCE
 #include <sys/mman.h>

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sketches import _cpu
+from sketches import _cpu, _probe
 from sketches.hashing import hash64, hash128
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -191,6 +191,31 @@ def test_subclasses_hash_as_their_base():
     check([Name("a"), np.str_("b"), "c"], [b"a", b"b", b"c"])
     check([b"a", np.bytes_(b"b")], [b"a", b"b"])
     check([1.5, np.float64(2.5)], [float_key(1.5), float_key(2.5)])
+
+
+def test_what_subclasses_redefine_does_not_count():
+    class Text(str):
+        def encode(self, *_):
+            return self
+
+    class Whole(int):
+        def __int__(self):
+            return 5
+
+    class Real(float):
+        def __float__(self):
+            return 5.0
+
+    for item, same in ((Text("é"), "é"), (Whole(7), 7), (Real(7.5), 7.5)):
+        assert hash64(item) == hash64([item])[0] == hash64(same)
+
+
+def test_trailing_nuls_of_numpy_scalars_count():
+    for scalar, item in ((np.str_("a\0"), "a\0"), (np.bytes_(b"a\0"), b"a\0")):
+        assert hash64(scalar) == hash64(item)
+        assert hash64(scalar, return_valid=True) == (hash64(item), True)
+        assert _probe.hashes(scalar, skip_empty=True)[0] == [hash128(item)]
+        assert _probe.spans(scalar)[0] == [b"a\0"]
 
 
 def test_scalars_give_numbers():

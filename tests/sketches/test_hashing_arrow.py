@@ -189,12 +189,58 @@ def test_polars():
 def test_pandas():
     check(pd.Series(["a", "b", "é"]), ["a", "b", "é"])
     check(pd.Index([3, 4]), [3, 4])
+    check(pd.Index(["a", None, "b"]), ["a", None, "b"])
     check(pd.DataFrame({"x": pd.array([1, None, 3], "Int64")}), [1, None, 3])
     frame = pd.DataFrame({"x": [1, 2, 1], "y": ["a", "b", "a"]})
     hashes = hash64(frame)
     np.testing.assert_array_equal(hashes, hash64(pa.Table.from_pandas(frame, preserve_index=False)))
     np.testing.assert_array_equal(hashes[1:], hash64(frame.iloc[1:]))  # the index is no value
     assert hashes[0] == hashes[2] != hashes[1]
+
+
+@pytest.mark.parametrize(
+    ("items", "dtype"),
+    [
+        ([1, None, 2**60 + 1], "Int64"),
+        ([2**63 + 1, None], "UInt64"),
+        ([1.5, None], "Float64"),
+        ([True, None], "boolean"),
+        (["a", None, "é"], "string"),
+        (["a", None, "a"], "category"),
+        ([3, None], "int64[pyarrow]"),
+    ],
+)
+def test_nullable_arrays_of_pandas(items, dtype):
+    array = pd.array(items, dtype=dtype)
+    for column in (array, pd.Series(array), pd.Index(array)):
+        check(column, items)
+    assert _probe.sets([array, pd.Index(array)])[0] == [hash64(items).tolist()] * 2
+    if isinstance(items[0], str):
+        assert _probe.spans(array)[0] == [x if x is None else x.encode() for x in items]
+
+
+def test_several_levels_of_an_index_are_columns():
+    levels = pd.MultiIndex.from_tuples([(1, "a"), (2, "b")])
+    np.testing.assert_array_equal(hash64(levels), hash64(pa.table({"0": [1, 2], "1": ["a", "b"]})))
+
+
+def test_nan_is_a_null_to_pandas_alone():
+    items = [1.0, float("nan")]
+    for column in (np.array(items), pa.array(items), pl.Series(items)):
+        check(column, items)
+    for column in (pd.Series(items), pd.Index(items), pd.DataFrame({"x": items})):
+        check(column, [1.0, None])
+
+
+def test_polars_columns_without_a_value_to_hash():
+    things = pl.Series("x", [object()], dtype=pl.Object)
+    for column in (things, pl.DataFrame([things])):
+        with pytest.raises(TypeError, match="polars column of type Object"):
+            hash64(column)
+    with pytest.raises(TypeError, match="'_pli128' cannot be hashed"):
+        hash64(pl.Series([1], dtype=pl.Int128))
+    check(pl.Series([None, None]), [None, None])
+    check(pl.DataFrame({"x": [None, None]}), [None, None])
 
 
 def test_duckdb():

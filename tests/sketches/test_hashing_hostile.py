@@ -190,6 +190,9 @@ GOOD = {
     "ints": (Fake, [1, 2, 3]),
     "strings": (lambda: Fake("u", 2, (None, offsets(0, 1, 3), b"abc")), ["a", "bc"]),
     "empty strings without data": (lambda: Fake("u", 2, (None, offsets(0, 0, 0), None)), ["", ""]),
+    "strings of no bytes without data": (lambda: Fake("w:0", 2, (None, None)), ["", ""]),
+    "nulls without buffers": (lambda: Fake("n", 2, (), null_count=2), [None, None]),
+    "nulls with an absent bitmap": (lambda: Fake("n", 2, (None,), null_count=2), [None, None]),
     "no rows, no buffers": (lambda: Fake("u", 0, (None, None, None)), []),
     "no rows of ints": (lambda: Fake("l", 0, (None, None)), []),
     "views": (
@@ -219,7 +222,7 @@ def test_odd_but_legal(name):
     make, items = GOOD[name]
     fake = make()
     hashes, valid = hash64(fake, return_valid=True)
-    assert hashes.tolist() == (hash64(items).tolist() if items else [])
+    assert hashes.tolist() == hash64(items).tolist()
     assert valid.tolist() == [item is not None for item in items]
     assert sorted(fake.released) == ["array", "schema"]
     assert fake.schema.release is None
@@ -239,10 +242,9 @@ BAD = {
         "missing or has already been released",
     ),
     "no format": (lambda: Fake(None), "no usable format"),
-    "unknown format": (lambda: Fake("q"), "unknown Arrow format string 'q'"),
-    "empty format": (lambda: Fake(""), "unknown Arrow format"),
+    "empty format": (lambda: Fake(""), "no usable format"),
     "endless format": (lambda: Fake("x" * 5000), "no usable format"),
-    "format that is not text": (lambda: Fake(schema={"format": b"\xff"}), "unknown Arrow format"),
+    "format that is not text": (lambda: Fake(schema={"format": b"\xff"}), "not ASCII"),
     "width missing": (lambda: Fake("w:"), "no valid width"),
     "width negative": (lambda: Fake("w:-3"), "no valid width"),
     "width huge": (lambda: Fake("w:99999999999999999999"), "no valid width"),
@@ -259,7 +261,15 @@ BAD = {
     ),
     "no data": (lambda: Fake(buffers=(None, None)), "without its data buffer"),
     "no offsets": (lambda: Fake("u", 1, (None, None, b"a")), "without an offsets buffer"),
-    "no characters": (lambda: Fake("u", 1, (None, offsets(0, 1), None)), "without its data buffer"),
+    "no characters": (lambda: Fake("u", 1, (None, offsets(0, 1), None)), "data buffer is missing"),
+    "no characters but the last offset is 0": (
+        lambda: Fake("u", 1024, (None, offsets(*[0] + [10**9] * 1022 + [2 * 10**9, 0]), None)),
+        "data buffer is missing",
+    ),
+    "no characters behind large offsets": (
+        lambda: Fake("Z", 2, (None, sizes(0, 10**12, 0), None)),
+        "data buffer is missing",
+    ),
     "negative length": (lambda: Fake(length=-1), "length -1, offset 0"),
     "negative offset": (lambda: Fake(offset=-1), "length 3, offset -1"),
     "length that overflows": (lambda: Fake(offset=2**63 - 1), "Arrow array of length 3"),
@@ -372,6 +382,18 @@ def test_lies_are_refused_and_released(name):
     with pytest.raises(ValueError, match=message):
         hash64(fake)
     assert sorted(fake.released) == owned
+
+
+@pytest.mark.parametrize("form", ["q", "_pli128", "ttx"])
+def test_a_format_we_do_not_know_is_named(form):
+    fake = Fake(form)
+    with pytest.raises(TypeError, match=f"Arrow format '{form}' cannot be hashed"):
+        hash64(fake)
+    assert sorted(fake.released) == ["array", "schema"]
+
+
+def test_empty_strings_without_data_are_texts():
+    assert _probe.spans(Fake("u", 2, (None, offsets(0, 0, 0), None)))[0] == [b"", b""]
 
 
 def test_a_dictionary_of_dictionaries_or_of_nulls():

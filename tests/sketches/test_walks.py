@@ -1,8 +1,15 @@
 """The walks that other modules build on: what their sinks are given."""
 
+import itertools
+import operator
+import signal
+import subprocess
+import sys
 import threading
+import time
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -85,6 +92,32 @@ def test_what_is_no_text_is_refused(texts):
         _probe.spans(texts)
 
 
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ([None, 1.5, 2.5], "position 1: texts wanted, not float"),
+        ([1] * 5, "position 0: texts wanted, not int"),
+        (["a", 1], "position 1: int in a batch of str"),
+        (np.arange(3), "texts wanted, got a column of int64"),
+        (pa.array([1]).dictionary_encode(), "texts wanted, got a column of Arrow format 'l'"),
+        (pa.table({"a": [1.5]}), "texts wanted, got a column of Arrow format 'g'"),
+        (None, "texts wanted, not a value of type NoneType"),
+        (bytearray(b"x"), "texts wanted, not a value of type bytearray"),
+    ],
+    ids=str,
+)
+def test_what_is_no_text_is_named(texts, message):
+    with pytest.raises(TypeError, match=message):
+        _probe.spans(texts)
+
+
+def test_an_empty_text_of_a_subclass_is_no_null():
+    class Text(str):
+        pass
+
+    assert _probe.spans([Text(), None, "a"])[0] == [b"", None, b"a"]
+
+
 def test_a_surrogate_is_named():
     with pytest.raises(ValueError, match="position 700: a str with a lone surrogate"):
         _probe.spans(["a"] * 700 + ["\ud800"])
@@ -117,6 +150,65 @@ def test_a_sink_of_spans_or_sets_that_refuses_stops_the_walk():
     for sets in (SETS, pa.array(SETS)):
         with pytest.raises(MemoryError):
             _probe.sets(sets, stop_at=3)
+
+
+# ------------------------------------------------------------------------ signals
+
+
+class Alarm(Exception):
+    pass
+
+
+@pytest.fixture
+def alarm():
+    """Raises Alarm in a moment."""
+
+    def ring(*_):
+        raise Alarm
+
+    if not hasattr(signal, "setitimer"):
+        pytest.skip("no alarm on this system")
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize(
+    ("walk", "item"),
+    [
+        (_probe.drain, "a"),
+        (_probe.drain, 1),
+        (_probe.drain_sets, ["a"]),
+        (_probe.drain_sets, None),
+        (_probe.spans, "a"),
+    ],
+)
+@pytest.mark.usefixtures("alarm")
+def test_signals_reach_a_walk_over_objects(walk, item):
+    items = itertools.repeat(item, 10**8)
+    with pytest.raises(Alarm):
+        walk(items)
+    assert operator.length_hint(items) > 0
+
+
+class Nulls:
+    """An Arrow column of nulls: any length, no memory."""
+
+    def __init__(self, length):
+        self.column = pa.Array.from_buffers(pa.null(), length, [None])
+
+    def __arrow_c_array__(self, requested_schema=None):
+        return self.column.__arrow_c_array__()
+
+
+@pytest.mark.usefixtures("alarm")
+def test_signals_reach_a_walk_over_a_column():
+    start = time.monotonic()
+    with pytest.raises(Alarm):
+        _probe.drain(Nulls(10**12))
+    assert time.monotonic() - start < 60
 
 
 # --------------------------------------------------------------------------- sets
@@ -173,39 +265,15 @@ def test_python_sets_after_removals():
             assert _probe.sets([these])[0] == [[hash64(item) for item in these]]
 
 
-def test_sets_by_offsets():
-    values = [x for s in SETS if s for x in s]
-    ends = np.cumsum([0] + [len(s or ()) for s in SETS])
-    for batch in (
-        values,
-        iter(values),
-        pa.array(values),
-        pa.chunked_array([values[:700], values[700:]]),
-    ):
-        assert _probe.sets(batch, ends)[0] == HASHES
-    assert _probe.sets(["skipped", *values, "ignored"], ends + 1)[0] == HASHES
-    assert _probe.sets(np.arange(5), [0, 2, 2, 5])[0] == [
-        hash64(np.arange(a, b)).tolist() for a, b in ((0, 2), (2, 2), (2, 5))
-    ]
-    assert _probe.sets([], [0])[:2] == ([], 0)
-    assert _probe.sets([], [0, 0])[:2] == ([[]], 1)
-
-
-@pytest.mark.parametrize("offsets", [[], [0, 2, 1], [-1, 2], [0, 4]])
-def test_bad_offsets(offsets):
-    with pytest.raises(ValueError, match="offsets"):
-        _probe.sets([1, 2, 3], offsets)
-
-
 @pytest.mark.parametrize(
     ("sets", "message"),
     [
         ("abc", "a collection of sets wanted, not str"),
         (5, "a collection of sets wanted, not int"),
-        (["abc"], "set 0: a collection of items wanted, not str"),
-        ([["a"], 5], "set 1: a collection of items wanted, not int"),
-        ([["a"], ["b", 1]], "set 1: position 1: int in a batch of str"),
-        ([["a"], object()], "set 1: "),
+        (["abc"], "a collection of items wanted, not str\nin set 0"),
+        ([["a"], 5], "a collection of items wanted, not int\nin set 1"),
+        ([["a"], ["b", 1]], r"position 1: int in a batch of str(.|\n)*in set 1"),
+        ([["a"], object()], "in set 1"),
         (pa.array(["a"]), "column of lists"),
         (pa.array([[["a"]]]), "nested list"),
         (pa.table({"a": [["x"]], "b": [["y"]]}), "column of lists"),
@@ -214,6 +282,50 @@ def test_bad_offsets(offsets):
 def test_what_is_no_set_is_named(sets, message):
     with pytest.raises(TypeError, match=message):
         _probe.sets(sets)
+
+
+def test_errors_of_foreign_code_keep_their_type():
+    def broken():
+        yield b"\xff".decode()
+
+    with pytest.raises(UnicodeDecodeError, match="in set 1"):
+        _probe.sets([["a"], broken()])
+
+
+def test_a_labelled_frame_is_its_columns():
+    frame = pd.DataFrame({"x": ["a", "b"]}, index=["k", "l"])
+    assert _probe.spans(frame)[0] == [b"a", b"b"]
+    sets = pd.DataFrame({"x": [["a"], ["b", "c"]]}, index=["k", "l"])
+    assert _probe.sets(sets)[0] == [hash64(["a"]).tolist(), hash64(["b", "c"]).tolist()]
+
+
+SET_IN_A_COLLECTION = """
+import gc, sys
+from sketches import _probe
+
+for allocations in range(12):
+    gc.disable()
+    gc.collect()
+    items = {str(i) for i in range(200_000)}
+
+    class Garbage:
+        def __del__(self):
+            items.clear()
+
+    garbage = Garbage()
+    garbage.me = garbage
+    del garbage
+    gc.set_threshold(gc.get_count()[0] + allocations, 1000, 1000)
+    gc.enable()
+    (hashes,), *_ = _probe.sets([items])
+    gc.disable()
+    assert len(hashes) in (0, 200_000)
+"""
+
+
+def test_a_set_that_a_finalizer_empties_during_the_walk():
+    run = subprocess.run([sys.executable, "-c", SET_IN_A_COLLECTION], check=False)
+    assert run.returncode == 0
 
 
 def test_lists_inside_nullable_structs():
