@@ -145,6 +145,8 @@ cdef Py_ssize_t hash_ascii(PyObject **items, Py_ssize_t n, column_block *b,
     if g.family != STRS and (g.family != ANYTHING or not PyUnicode_CheckExact(items[0])):
         return 0
     g.family = STRS
+    for m in range(min(AHEAD, n)):
+        prefetch_str(items[m])
     while done < n:
         m, tile = 0, min(TILE, n - done)
         while m < tile:
