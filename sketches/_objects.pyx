@@ -81,8 +81,13 @@ cdef extern from *:
         return list;
     #endif
     }
+    static void prefetch_str(const PyObject *o) {
+        __builtin_prefetch(o);
+        __builtin_prefetch((const char *)o + 64); /* most texts reach into a second line */
+    }
     """
     list list_of_set(object)
+    void prefetch_str(PyObject *)
 
 cdef tuple FAMILIES = ("nothing", "integers", "floats", "str", "bytes")
 cdef size_t SCRATCH = 256 << 10  # spans of a block that were encoded: stays in L2
@@ -127,6 +132,7 @@ cdef class Objects:
 
 
 cdef enum:
+    AHEAD = 24  # strings: how long memory takes to answer
     TILE = 16  # strings read before they are hashed: few, so that the processor overlaps the two
 
 
@@ -139,10 +145,14 @@ cdef Py_ssize_t hash_ascii(PyObject **items, Py_ssize_t n, column_block *b,
     if g.family != STRS and (g.family != ANYTHING or not PyUnicode_CheckExact(items[0])):
         return 0
     g.family = STRS
+    for m in range(min(AHEAD, n)):
+        prefetch_str(items[m])
     while done < n:
         m, tile = 0, min(TILE, n - done)
         while m < tile:
             o = items[done + m]
+            if done + m + AHEAD < n:
+                prefetch_str(items[done + m + AHEAD])
             if not (PyUnicode_CheckExact(o) and PyUnicode_IS_COMPACT_ASCII(o)):
                 break
             b.ptr[m] = <const unsigned char *>PyUnicode_DATA(o)

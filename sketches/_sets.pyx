@@ -4,6 +4,7 @@ The values of a column of lists are hashed as one long column, across the ends o
 stream of hashes is cut where a set ends; so short sets fill the kernels as well as long ones do.
 """
 
+from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
@@ -185,8 +186,7 @@ cdef int one_set(object items, column_block *b, set_sink sink, void *ctx) except
     cdef set_target target = set_target(sink=sink, ctx=ctx)
     cdef gathering g = gathering(ANYTHING, 0, 0, 0, 0)
     if type(items) is list and not FREE_THREADS:
-        ascii_set(items, b, &g, sink, ctx)
-        if g.position and g.position == len(<list>items):
+        if ascii_set(items, b, &g, sink, ctx):
             return 0
         hash_objects(items[g.position:], b, &g, set_block, &target)
     elif type(items) not in (tuple, set) and is_foreign(items):
@@ -199,17 +199,23 @@ cdef int one_set(object items, column_block *b, set_sink sink, void *ctx) except
 
 
 cdef int ascii_set(list items, column_block *b, gathering *g, set_sink sink, void *ctx) except -1:
-    """Hashes a list of ASCII str as far as it goes, in place: nothing here lets anybody change it.
+    """Hashes a list of ASCII str as far as it goes; 1 if that is the whole set.
 
-    (A copy would write to the reference count of every item, hence to all of their memory.)
+    In place, since a copy would write to the reference count of every item, hence to all of their
+    memory. Foreign code may run between blocks only.
     """
     cdef Py_ssize_t n
+    cdef bint last
     while g.position < len(items):
         n = min(COLUMN_BLOCK, len(items) - g.position)
         n = hash_ascii(fast_items(items) + g.position, n, b, g)
         if n == 0:
             return 0
         g.position += n
-        if sink(ctx, b.h1, n, g.position == len(items)):
+        last = g.position == len(items)
+        if sink(ctx, b.h1, n, last):
             raise MemoryError()
+        if last:
+            return 1
+        PyErr_CheckSignals()
     return 0

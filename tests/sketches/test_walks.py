@@ -193,6 +193,15 @@ def test_signals_reach_a_walk_over_objects(walk, item):
     assert operator.length_hint(items) > 0
 
 
+@pytest.mark.usefixtures("alarm")
+def test_a_list_that_a_signal_handler_empties():
+    items = ["a"] * 5_000_000
+    signal.signal(signal.SIGALRM, lambda *_: items.clear())
+    signal.setitimer(signal.ITIMER_REAL, 0.005)
+    while items:
+        _probe.drain_sets([items])
+
+
 class Nulls:
     """An Arrow column of nulls: any length, no memory."""
 
@@ -253,6 +262,15 @@ def test_sets_of_numbers():
         hash64(list(s)).tolist() for s in ([1], [2], [0, 1, 2])
     ]
     assert _probe.sets([])[:2] == ([], 0)
+
+
+@pytest.mark.parametrize("plain", [0, 1, 511, 512, 600, 1024])
+def test_lists_that_begin_with_ascii(plain):
+    start = [str(i) for i in range(plain)]
+    sets = [start, [*start, "é", None, "z"], [*start, None], start]
+    assert _probe.sets(sets)[0] == [hash64(s).tolist() for s in sets]
+    with pytest.raises(TypeError, match=f"position {plain + 1}: int in a batch of str"):
+        _probe.sets([[*start, "é", 1]])
 
 
 def test_python_sets_after_removals():
