@@ -11,10 +11,13 @@ datasketch, far slower, gets every 40th document and one round.
 import argparse
 import gzip
 import json
+import os
 import random
 import re
 import sysconfig
 from pathlib import Path
+
+os.environ["RAYON_NUM_THREADS"] = "1"  # rensa would take every core; before it is imported
 
 import datasketch
 import pyarrow as pa
