@@ -1,11 +1,12 @@
 """`tractable dedup`: find the near-duplicates in files, keep one of a kind."""
 
 import json
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -90,8 +91,8 @@ def dedup(
 ) -> None:
     """Find near-duplicate documents and keep one of a kind.
 
-    INPUT is a file of rows (.jsonl, .ndjson or .csv, also .gz or .zst; .parquet), a text file, a
-    folder of either, or - for JSON Lines from standard input. Without -o only the summary is
+    INPUT is a file of rows (.jsonl, .ndjson, .json or .csv, also .gz or .zst; .parquet), a text
+    file, a folder of either, or - for JSON Lines from standard input. Without -o only the summary is
     shown.
     """
     from ann.dedup.job import run
@@ -108,7 +109,7 @@ def dedup(
             keep=keep,  # type: ignore[arg-type]
             threads=threads or available_threads(),
         )
-        with _progress() as progress:
+        with _terminable(), _progress() as progress:
             outcome = run(
                 inputs,
                 settings,
@@ -124,6 +125,20 @@ def dedup(
     except InputError as error:
         raise click.ClickException(str(error)) from error
     click.echo(json.dumps(outcome.as_dict()) if as_json else summary(outcome))
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM unwinds like Ctrl-C, so that no half-written output stays."""
+
+    def leave(number: int, frame: object) -> NoReturn:
+        sys.exit(128 + number)
+
+    former = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 @contextmanager

@@ -45,12 +45,19 @@ def id_values(column: Any, where: str) -> list[int] | list[str]:
     return values
 
 
-def check_columns(wanted: Iterable[str | None], present: list[str], where: str) -> None:
-    """Say which columns there are when one is missing."""
+def wanted_columns(text: str, id: str | None) -> list[str]:
+    """The columns to read: one, if it is both."""
+    return [text] if id in (None, text) else [text, str(id)]
+
+
+def check_columns(wanted: Iterable[str], present: list[str], where: str) -> None:
+    """Refuse a column that is missing, naming those there are, and one that is there twice."""
     for name in wanted:
-        if name is not None and name not in present:
+        if name not in present:
             there = ", ".join(map(repr, present)) or "none"
             raise InputError(f"{where} has no column {name!r}; its columns are {there}")
+        if present.count(name) > 1:
+            raise InputError(f"{where} has {present.count(name)} columns named {name!r}")
 
 
 def arrow_column(values: Any) -> Any:

@@ -12,6 +12,7 @@ in the output), NaN. Blank lines are no rows.
 import json
 import re
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import IO, Any
 
@@ -74,17 +75,18 @@ class JsonLines:
             self.rows += len(rows)
             self._spans.append(np.stack([starts, ends]))
             if self._id is not None:
-                ids.extend(row.id for row in rows)
+                ids.extend(map(self._key, rows))
             texts = [row.text or "" for row in rows]
             yield Batch(texts, text_sizes(texts))
 
     def _decoder(self) -> Callable[[bytes], Any]:
         msgspec = need("msgspec")
-        fields: list[Any] = [("text", str | None)]
+        fields: list[Any] = [("text", str if self._id == self._text else str | None)]
         rename = {"text": self._text}
-        if self._id is not None:
+        if self._id not in (None, self._text):
             fields.append(("id", str | int))
             rename["id"] = self._id
+        self._key = attrgetter(fields[-1][0])
         self._row = msgspec.defstruct("Row", fields, rename=rename, gc=False)
         decode: Callable[[bytes], Any] = msgspec.json.Decoder(self._row).decode
         return decode
@@ -117,7 +119,7 @@ class JsonLines:
             raise ValueError(f"a row must be an object, not {type(row).__name__}")
         kinds: dict[str, tuple[type, ...]] = {self._text: (str, type(None))}
         if self._id is not None:
-            kinds[self._id] = (str, int)
+            kinds[self._id] = (str,) if self._id == self._text else (str, int)
         for name, kind in kinds.items():
             if name not in row:
                 there = ", ".join(map(repr, row)) or "none"

@@ -8,7 +8,14 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from ann.dedup.columns import Ids, check_columns, id_values, text_batch, text_sizes
+from ann.dedup.columns import (
+    Ids,
+    check_columns,
+    id_values,
+    text_batch,
+    text_sizes,
+    wanted_columns,
+)
 from ann.dedup.pipeline import Batch, Clock, Progress, find, sketch
 from ann.dedup.result import Result, make_result
 from ann.dedup.settings import InputError, Keep, Settings, Unit, available_threads, need
@@ -109,7 +116,7 @@ def _batches(data: Any, text: str, id: str | None, ids: Ids, progress: Progress)
     for columns in _column_batches(data, text, id):
         batch = text_batch(columns[0], f"column {text!r}")
         if id is not None:
-            ids.extend(id_values(columns[1], f"column {id!r}"))
+            ids.extend(id_values(columns[-1], f"column {id!r}"))
         yield batch
         done += len(columns[0])
         progress("read", done, total)
@@ -141,7 +148,7 @@ def _length(data: Any) -> int:
 def _column_batches(data: Any, text: str, id: str | None) -> Iterator[list[Any]]:
     """The columns wanted, slice by slice; a series or an array is its own text column."""
     pa = need("pyarrow")
-    wanted = [text] if id is None else [text, id]
+    wanted = wanted_columns(text, id)
     if hasattr(data, "iloc") and hasattr(data, "columns"):  # pandas converts what it is asked for
         check_columns(wanted, [str(name) for name in data.columns], "the frame")
         data = data[wanted]

@@ -19,15 +19,22 @@ from ann.dedup.columns import Ids
 from ann.dedup.jsonl import JsonLines
 from ann.dedup.pipeline import Batch, Bools
 from ann.dedup.settings import InputError
-from ann.dedup.streams import COMPRESSIONS, Original, Piped
+from ann.dedup.streams import CODECS, Original, Piped
 from ann.dedup.tables import Csv, Parquet
-from ann.dedup.textfiles import TextFiles
+from ann.dedup.textfiles import ROWS, TextFiles
 
 FORMATS: dict[str, type[JsonLines | Csv | Parquet]] = {
     ".jsonl": JsonLines,
     ".ndjson": JsonLines,
+    ".json": JsonLines,  # as C4 and many a dump ship
     ".csv": Csv,
     ".parquet": Parquet,
+}
+OTHERS = {  # files that would be taken for text, or for nothing, and what to do about them
+    ".tsv": "convert it to CSV",
+    ".bz2": "unpack it (rows may come by standard input: bzcat FILE | tractable dedup -)",
+    ".xz": "unpack it (rows may come by standard input: xzcat FILE | tractable dedup -)",
+    **dict.fromkeys(CODECS, "unpack it: text is not read from compressed files"),
 }
 TOKEN = re.compile(r"\*\*/|/\*\*$|\*|\?|\[!?[^]]+\]|\{[^}]*\}|.", re.DOTALL)
 
@@ -83,7 +90,8 @@ def open_sources(
             raise InputError("standard input holds rows: do not mix it with text files")
         if id is not None:
             raise InputError("--id names a column, and text files have none")
-        return [TextFiles(named, skip_bad, copy)]
+        by_name = {os.path.abspath(argument) for argument in arguments}
+        return [TextFiles(named, by_name & found.keys(), skip_bad, copy)]
     if copy:
         raise InputError("--copy is for text files; kept rows are always written")
     sources: list[Source] = []
@@ -97,9 +105,10 @@ def open_sources(
 
 def row_format(path: PurePath) -> str:
     """The suffix that says how rows are stored, or nothing for text."""
-    stem = path.with_suffix("") if path.suffix in COMPRESSIONS else path
-    known = stem.suffix in FORMATS and (stem == path or stem.suffix != ".parquet")
-    return stem.suffix if known else ""
+    *_, first, last = ["", "", *(suffix.lower() for suffix in path.suffixes)]
+    packed = last in CODECS and first != ".parquet"
+    suffix = first if packed else last
+    return suffix if suffix in FORMATS else ""
 
 
 def _common_folder(arguments: list[Path]) -> str:
@@ -111,8 +120,7 @@ def _common_folder(arguments: list[Path]) -> str:
 def _files(argument: Path, globs: Sequence[str], output: Path | None) -> list[Path]:
     """The files an argument stands for."""
     if not argument.is_dir():
-        if not argument.exists():
-            raise InputError(f"{argument} does not exist")
+        _check_file(argument)
         return [argument]
     verdict = _judge(globs)
     wanted = (True,) if any(not glob.startswith("!") for glob in globs) else (True, None)
@@ -141,6 +149,17 @@ def _files(argument: Path, globs: Sequence[str], output: Path | None) -> list[Pa
     if not files:
         raise InputError(f"no file in {argument}" + (" matches the globs" if globs else ""))
     return sorted(files)
+
+
+def _check_file(path: Path) -> None:
+    """Refuse a file named as an input that cannot be what was meant."""
+    if not path.exists():
+        raise InputError(f"{path} does not exist")
+    if not path.is_file():
+        raise InputError(f"{path} is a pipe or a device: give - and redirect it to standard input")
+    advice = OTHERS.get(path.suffix.lower())
+    if advice and not row_format(path):
+        raise InputError(f"cannot read {path}: {advice}. {ROWS}")
 
 
 def _judge(globs: Sequence[str]) -> Callable[[str], bool | None]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ann.dedup.columns import Ids, check_columns, id_values, text_batch
+from ann.dedup.columns import Ids, check_columns, id_values, text_batch, wanted_columns
 from ann.dedup.pipeline import Batch, Bools
 from ann.dedup.settings import need
 from ann.dedup.streams import Original, creating, explained, reading
@@ -44,15 +44,15 @@ class Table:
 
     def batches(self, ids: Ids, advance: Callable[[int], None]) -> Iterator[Batch]:
         """Read the text and the ids."""
-        columns = [self._text] if self._id is None else [self._text, self._id]
+        columns = wanted_columns(self._text, self._id)
         with explained(self.label):
             for record, told in self._read(columns):
                 where = f"{self.label}: column {self._text!r}"
-                batch = text_batch(record.column(self._text), where)
+                batch = text_batch(record.column(0), where)
                 self.rows += record.num_rows
                 if self._id is not None:
                     where = f"{self.label}: column {self._id!r}"
-                    ids.extend(id_values(record.column(self._id), where))
+                    ids.extend(id_values(record.columns[-1], where))
                 yield batch
                 advance(told)
 
@@ -71,7 +71,7 @@ class Parquet(Table):
             done = 0
             for record in file.iter_batches(ROWS_READ, columns=columns):
                 done += record.num_rows
-                yield record, self.size * done // file.metadata.num_rows
+                yield record.select(columns), self.size * done // file.metadata.num_rows
 
     def write(self, kept: Bools, folder: Path) -> None:
         """Write the rows that stay, a row group for each batch."""
@@ -102,8 +102,12 @@ class Csv(Table):
             names = next(csv.reader(lines), [])
             return names, bool(lines.read(1))
 
-    def _records(self, names: list[str], columns: list[str], bad_row: Any) -> Iterator[Any]:
-        """Record batches of these columns as bytes, and the bytes of the file read so far."""
+    def _records(self, width: int, places: list[int], bad_row: Any) -> Iterator[Any]:
+        """Record batches of the columns in these places, and the bytes of the file read so far.
+
+        To Arrow the columns are called by their places: of two of one name it would read one.
+        """
+        columns = list(map(str, places))
         pa, arrow_csv = need("pyarrow"), need("pyarrow.csv")
         with self._original.open() as raw, reading(raw, self._original.suffix) as stream:
             for record in arrow_csv.open_csv(
@@ -111,7 +115,7 @@ class Csv(Table):
                 arrow_csv.ReadOptions(
                     use_threads=False,  # rows are numbered in messages
                     block_size=CSV_BLOCK,
-                    column_names=names,
+                    column_names=list(map(str, range(width))),
                     skip_rows_after_names=1,
                 ),
                 arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=bad_row),
@@ -129,7 +133,8 @@ class Csv(Table):
         if names:
             check_columns(columns, names, self.label)
         if more:
-            yield from self._records(names, columns, self._bad_row)
+            places = [names.index(column) for column in columns]
+            yield from self._records(len(names), places, self._bad_row)
 
     def _bad_row(self, row: Any) -> str:
         self.skipped += self._skip_bad
@@ -138,10 +143,12 @@ class Csv(Table):
     def write(self, kept: Bools, folder: Path) -> None:
         """Write the rows that stay; what was skipped is skipped again."""
         names, more = self._header()
-        row = 0
+        width, row = len(names), 0
         with creating(folder / self.name) as out:
             out.write(_csv_lines([names] if names else []))
-            for record, _ in self._records(names, names, lambda _: "skip") if more else ():
+            if not more:
+                return
+            for record, _ in self._records(width, list(range(width)), lambda _: "skip"):
                 stays = kept[row : row + record.num_rows]
                 row += record.num_rows
                 columns = (column.filter(stays) for column in record.columns)

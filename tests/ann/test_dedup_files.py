@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -469,23 +470,25 @@ def test_a_full_disk_leaves_nothing(write, tmp_path, monkeypatch, command):
     assert [p.name for p in tmp_path.iterdir()] == ["rows.jsonl"]
 
 
-def test_ctrl_c_leaves_nothing(tmp_path):
+@pytest.mark.parametrize(
+    ("signal_sent", "code", "told"),
+    [(signal.SIGINT, 1, "Aborted!"), (signal.SIGTERM, 143, "")],
+    ids=["SIGINT", "SIGTERM"],
+)
+def test_a_signal_leaves_nothing(signal_sent, code, told, tmp_path):
     """A job that waits for more input is interrupted in the middle of its reading."""
-    fifo = tmp_path / "rows.jsonl"
-    os.mkfifo(fifo)
-    words = [TRACTABLE, "dedup", fifo, "-o", tmp_path / "out"]
-    with (
-        subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as job,
-        fifo.open("w") as rows,  # returns once the job has opened the other end
-    ):
-        rows.write('{"text": "a"}\n')
-        rows.flush()
-        assert list(tmp_path.glob(".out.*.partial"))
-        job.send_signal(signal.SIGINT)
+    words = [TRACTABLE, "dedup", "-", "-o", tmp_path / "out"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe) as job:
+        deadline = time.monotonic() + 30
+        while not list(tmp_path.glob(".out.*.partial")):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        job.send_signal(signal_sent)
         _, errors = job.communicate(timeout=30)
-    assert job.returncode == 1
-    assert errors.decode().strip() == "Aborted!"
-    assert [p.name for p in tmp_path.iterdir()] == ["rows.jsonl"]
+    assert job.returncode == code
+    assert errors.decode().strip() == told
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_command_line_starts_lightly(tmp_path):
@@ -521,6 +524,95 @@ class Absent:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] == self.name:
             raise ModuleNotFoundError(f"No module named {name!r}", name=self.name)
+
+
+@pytest.mark.parametrize(
+    "name", ["c.json.gz", "C.JSONL.GZ", "c.json", "c.jsonl.zstd", "c.Json.zst"]
+)
+def test_rows_are_known_by_any_suffix_in_use(name, write, tmp_path, command):
+    lines = json_lines([LONG, "b", LONG])
+    packing = {".zstd": ".zst"}.get(Path(name).suffix.lower(), Path(name).suffix.lower())
+    path = write(name, pack("".join(lines).encode(), packing))
+    assert summary_of(command(path, "-o", tmp_path / "out", "--json"))["removed"] == 1
+    assert unpack(tmp_path / "out/kept" / name).decode() == "".join(lines[:2])
+
+
+def test_suffixes_of_tables_in_capitals(write, tmp_path, command):
+    pq.write_table(pa.table({"text": [LONG, LONG]}), tmp_path / "x.PARQUET")
+    told = summary_of(command(tmp_path / "x.PARQUET", write("x.CSV", f"text\n{LONG}\n"), "--json"))
+    assert told["removed"] == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "advice"),
+    [
+        ("x.parq", b"PAR1\0\0", "is binary, not text. Rows are read from .jsonl"),
+        ("x.bin", b"a" * 8191 + b"\0", "is binary, not text. Rows are read from .jsonl"),
+        ("x.jsonl.bz2", b"BZh9", "unpack it (rows may come by standard input: bzcat"),
+        ("x.JSONL.XZ", b"\xfd7zXZ\0", "unpack it (rows may come by standard input: xzcat"),
+        ("x.tsv", b"text\tid\n", "convert it to CSV"),
+        ("x.txt.gz", b"\x1f\x8b", "unpack it: text is not read from compressed files"),
+        ("x.parquet.gz", b"\x1f\x8b", "unpack it"),
+    ],
+)
+def test_a_named_file_of_another_kind_is_refused(name, content, advice, write, command):
+    path = write(name, content)
+    result = command(path)
+    assert result.exit_code == 1
+    assert str(path) in result.stderr
+    assert advice in result.stderr
+    assert "Rows are read from" in result.stderr
+
+
+def test_a_folder_of_binary_files_alone_is_refused(write, tmp_path, command):
+    write("in/a.png", b"\x89PNG\0\0")
+    assert "every file is binary" in command(tmp_path / "in").stderr
+
+
+def test_a_pipe_as_a_file_is_refused(tmp_path, command):
+    os.mkfifo(tmp_path / "rows.jsonl")
+    assert "give - and redirect it" in command(tmp_path / "rows.jsonl").stderr
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
+def test_the_text_may_be_its_own_id(suffix, write, tmp_path, command):
+    texts = [LONG, "b", LONG.upper()]
+    path = tmp_path / f"rows.{suffix}"
+    if suffix == "parquet":
+        pq.write_table(pa.table({"text": texts}), path)
+    else:
+        write(path.name, ["text\n", *(f"{text}\n" for text in texts)])
+        if suffix == "jsonl":
+            write(path.name, json_lines(texts))
+    assert command(path, "--id", "text", "-o", tmp_path / "out").exit_code == 0
+    ids = pq.read_table(tmp_path / "out/clusters.parquet").column("id").to_pylist()
+    assert ids == [LONG, LONG.upper()]
+
+
+def test_a_null_text_is_no_id(write):
+    path = write("rows.jsonl", '{"text": null}')
+    with pytest.raises(InputError, match="field 'text' holds null, not text"):
+        run([str(path)], Settings(), id="text")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_column_that_is_there_twice(suffix, write, tmp_path, command):
+    path = tmp_path / f"rows.{suffix}"
+    columns = [[LONG, LONG], ["1", "2"], ["3", "4"]]
+    table = pa.table(columns, names=["text", "n", "n"])
+    if suffix == "csv":
+        pa.csv.write_csv(table, path, pa.csv.WriteOptions(quoting_style="none"))
+        path.write_text(path.read_text().replace('"', ""))
+    else:
+        pq.write_table(table, path)
+    result = command(path, "--id", "n")
+    assert result.stderr == f"Error: {path} has 2 columns named 'n'\n"
+    assert command(path, "-o", tmp_path / "out").exit_code == 0  # nobody asked for it
+    kept = tmp_path / "out/kept" / path.name
+    if suffix == "csv":
+        assert kept.read_text() == f"text,n,n\n{LONG},1,3\n"
+    else:
+        assert pq.ParquetFile(kept).read().equals(table.slice(0, 1))
 
 
 def test_copies_are_made_of_unchanged_files(write, tmp_path):

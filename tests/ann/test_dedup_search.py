@@ -147,6 +147,12 @@ def test_keeps_the_first_or_the_longest_and_breaks_ties_by_id():
     assert by_id.representative.tolist() == [3, 3, 3, 3, 4]
 
 
+def test_the_text_may_be_its_own_id():
+    for table in (pa.table({"text": ["b a", "B A", "c"]}), pd.DataFrame({"text": ["b a", "B A"]})):
+        longest = ann.deduplicate(table, id="text", keep="longest")
+        assert longest.representative.tolist()[:2] == [1, 1]
+
+
 def test_a_chain_of_resemblance_removes_only_what_resembles_the_kept_one(oracle):
     words = [f"w{i}" for i in range(120)]
     texts = [" ".join(words[i : i + 100]) for i in (0, 6, 12, 18)]
@@ -249,6 +255,18 @@ def test_bad_options(options, message):
         (pa.table({"text": [1]}), {}, InputError, "column 'text' holds int64, not text"),
         (pa.table({"text": ["a"], "i": [[1]]}), {"id": "i"}, InputError, "cannot be an id"),
         (pa.table({"text": ["a"], "i": [None]}), {"id": "i"}, InputError, "needs an id"),
+        (
+            pa.table([["a"], ["b"]], names=["text", "text"]),
+            {},
+            InputError,
+            "has 2 columns named 'text'",
+        ),
+        (
+            pd.DataFrame([["a", "b"]], columns=["text", "text"]),
+            {},
+            InputError,
+            "has 2 columns named 'text'",
+        ),
         (pa.array(["a"]), {"id": "i"}, InputError, "a StringArray has none"),
     ],
 )
