@@ -92,8 +92,8 @@ def dedup(
     """Find near-duplicate documents and keep one of a kind.
 
     INPUT is a file of rows (.jsonl, .ndjson, .json or .csv, also .gz or .zst; .parquet), a text
-    file, a folder of either, or - for JSON Lines from standard input. Without -o only the summary is
-    shown.
+    file, a folder of either, or - for JSON Lines from standard input. Without -o only the
+    summary is shown.
     """
     from ann.dedup.job import run
     from ann.dedup.report import summary

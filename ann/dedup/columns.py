@@ -31,17 +31,21 @@ def text_batch(column: Any, where: str) -> Batch:
     return Batch(column, sizes.to_numpy(zero_copy_only=False).astype(np.int64))
 
 
-def id_values(column: Any, where: str) -> list[int] | list[str]:
-    """An Arrow id column as Python values: ints as they are, anything else as text."""
+def id_values(column: Any, where: str, start: int) -> list[int] | list[str]:
+    """An Arrow id column, whose first row has the number `start`, as ints or texts."""
     pa = need("pyarrow")
-    if column.null_count:
-        raise InputError(f"{where} holds {column.null_count} nulls: every row needs an id")
-    if not pa.types.is_integer(column.type):
-        try:
-            column = column.cast(pa.large_string())
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            raise InputError(f"{where} holds {column.type}, which cannot be an id") from None
-    values: list[int] | list[str] = column.to_pylist()
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    kind = column.type
+    usable = "is_string", "is_large_string", "is_string_view", "is_integer", "is_null"
+    if not any(getattr(pa.types, name)(kind) for name in usable):
+        raise InputError(f"{where} holds {kind}; ids are text or whole numbers")
+    try:
+        values: list[Any] = column.to_pylist()
+    except UnicodeDecodeError:
+        values = [value.decode("utf-8", "replace") for value in column.cast("binary").to_pylist()]
+    if None in values:
+        raise InputError(f"{where} is null in row {start + values.index(None)}: each needs an id")
     return values
 
 

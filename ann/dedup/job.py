@@ -28,6 +28,7 @@ from ann.dedup.pipeline import Batch, Clock, Progress, find, ordered_map, sketch
 from ann.dedup.result import Result, make_result
 from ann.dedup.settings import InputError, Settings, need
 from ann.dedup.sources import Source, open_sources
+from ann.dedup.unusable import Unusable
 
 SUMMARY = "summary.json"
 
@@ -38,13 +39,13 @@ class Outcome:
 
     result: Result
     ids: Any  # of each row: int64 or str
-    skipped: int  # rows or files that could not be used
+    unusable: Unusable  # rows or files that were skipped
     binary: int  # files passed over
     output: Path | None
 
     def as_dict(self) -> dict[str, Any]:
         """The content of summary.json."""
-        notes = {name: getattr(self, name) for name in ("skipped", "binary")}
+        notes = self.unusable.as_dict() | {"binary": self.binary}
         return self.result.stats.as_dict() | notes
 
 
@@ -64,7 +65,7 @@ def run(
     """Find the near-duplicates in files and write what stays to the folder `output`."""
     if copy and output is None:
         raise InputError("--copy needs an output folder")
-    clock, ids = Clock(), Ids()
+    clock, ids, unusable = Clock(), Ids(), Unusable(skip_bad)
     target = output and Path(os.path.abspath(output))
     if target is not None:
         _check_apart(inputs, target)
@@ -74,12 +75,12 @@ def run(
             globs=globs,
             text=text,
             id=id,
-            skip_bad=skip_bad,
+            unusable=unusable,
             copy=copy,
             output=target,
             spool=spool,
         )
-        sketches = sketch(_read(sources, ids, progress), settings, clock)
+        sketches = sketch(_read(sources, ids, unusable, progress), settings, clock)
         sketches = sketches._replace(
             invalid=sketches.invalid + sum(source.invalid for source in sources)
         )
@@ -88,7 +89,7 @@ def run(
         outcome = Outcome(
             make_result(sketches, found, settings, clock),
             np.arange(len(sketches.sizes)) if named is None else named,
-            skipped=sum(source.skipped for source in sources),
+            unusable=unusable,
             binary=sum(getattr(source, "binary", 0) for source in sources),
             output=output,
         )
@@ -101,7 +102,9 @@ def run(
     return outcome
 
 
-def _read(sources: Sequence[Source], ids: Ids, progress: Progress) -> Iterator[Batch]:
+def _read(
+    sources: Sequence[Source], ids: Ids, unusable: Unusable, progress: Progress
+) -> Iterator[Batch]:
     total = sum(source.size for source in sources)
     before = 0
     for source in sources:
@@ -109,7 +112,10 @@ def _read(sources: Sequence[Source], ids: Ids, progress: Progress) -> Iterator[B
         def advance(told: int, before: int = before) -> None:
             progress("read", before + told, total)
 
+        skipped = unusable.count
         yield from source.batches(ids, advance)
+        if unusable.count > skipped and not source.rows:
+            raise InputError(f"nothing of {source.label} can be used; the last: {unusable.last}")
         before += source.size
 
 

@@ -116,7 +116,7 @@ def _batches(data: Any, text: str, id: str | None, ids: Ids, progress: Progress)
     for columns in _column_batches(data, text, id):
         batch = text_batch(columns[0], f"column {text!r}")
         if id is not None:
-            ids.extend(id_values(columns[-1], f"column {id!r}"))
+            ids.extend(id_values(columns[-1], f"column {id!r}", done))
         yield batch
         done += len(columns[0])
         progress("read", done, total)

@@ -33,12 +33,15 @@ def _lines(outcome: Outcome) -> Iterator[str]:
     )
     notes = {
         "empty (kept)": s.empty,
-        "skipped as unusable": outcome.skipped,
+        "skipped as unusable": outcome.unusable.count,
         "binary files passed over": outcome.binary,
         "stretches of invalid UTF-8 replaced": s.invalid_utf8,
     }
     if any(notes.values()):
         yield "  " + ", ".join(f"{count:,} {note}" for note, count in notes.items() if count)
+    yield from (f"    {met}" for met in outcome.unusable.noted)
+    if outcome.unusable.count > len(outcome.unusable.noted) > 0:
+        yield f"    and {outcome.unusable.count - len(outcome.unusable.noted):,} more"
     yield f"  {s.pairs:,} pairs of Jaccard similarity >= {p.threshold:g}, each one verified"
     if s.pairs_unlisted:
         yield f"  and {s.pairs_unlisted:,} more between identical documents, not listed"

@@ -22,6 +22,7 @@ from ann.dedup.settings import InputError
 from ann.dedup.streams import CODECS, Original, Piped
 from ann.dedup.tables import Csv, Parquet
 from ann.dedup.textfiles import ROWS, TextFiles
+from ann.dedup.unusable import Unusable
 
 FORMATS: dict[str, type[JsonLines | Csv | Parquet]] = {
     ".jsonl": JsonLines,
@@ -44,7 +45,6 @@ class Source(Protocol):
 
     label: str
     rows: int
-    skipped: int
     invalid: int
 
     @property
@@ -59,7 +59,7 @@ def open_sources(
     globs: Sequence[str],
     text: str,
     id: str | None,
-    skip_bad: bool,
+    unusable: Unusable,
     copy: bool,
     output: Path | None,
     spool: IO[bytes] | None,
@@ -91,15 +91,15 @@ def open_sources(
         if id is not None:
             raise InputError("--id names a column, and text files have none")
         by_name = {os.path.abspath(argument) for argument in arguments}
-        return [TextFiles(named, by_name & found.keys(), skip_bad, copy)]
+        return [TextFiles(named, by_name & found.keys(), unusable, copy)]
     if copy:
         raise InputError("--copy is for text files; kept rows are always written")
     sources: list[Source] = []
     for name, path in named.items():
         kind = FORMATS[row_format(path)]
-        sources.append(kind(Original(path), name, text, id, skip_bad))
+        sources.append(kind(Original(path), name, text, id, unusable))
     if "-" in arguments:
-        sources.append(JsonLines(Piped(spool), "stdin.jsonl", text, id, skip_bad))
+        sources.append(JsonLines(Piped(spool), "stdin.jsonl", text, id, unusable))
     return sources
 
 

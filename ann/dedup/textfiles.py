@@ -15,6 +15,7 @@ from ann.dedup.columns import Ids
 from ann.dedup.pipeline import Batch, Bools
 from ann.dedup.settings import InputError
 from ann.dedup.streams import Original, creating, explained
+from ann.dedup.unusable import Unusable
 
 PROBE = 8192  # bytes in which a NUL tells a binary file, as in git and ripgrep
 BATCH = 1 << 20  # bytes of text sketched at once
@@ -26,12 +27,12 @@ class TextFiles:
     """All text files of a job, as one source."""
 
     def __init__(
-        self, paths: dict[str, Path], by_name: set[str], skip_bad: bool, copy: bool
+        self, paths: dict[str, Path], by_name: set[str], unusable: Unusable, copy: bool
     ) -> None:
-        self.rows = self.skipped = self.invalid = self.binary = 0
+        self.rows = self.invalid = self.binary = 0
         self.label = "the text files"
         self._originals = {name: Original(path) for name, path in paths.items()}
-        self._by_name, self._skip_bad, self._copy = by_name, skip_bad, copy
+        self._by_name, self._unusable, self._copy = by_name, unusable, copy
         self._names: list[str] = []  # of the rows
 
     @property
@@ -72,10 +73,8 @@ class TextFiles:
                     return head + raw.read()
                 if os.path.abspath(original.path) in self._by_name:
                     raise InputError(f"{original.label} is binary, not text. {ROWS}")
-        except InputError:
-            if not self._skip_bad:
-                raise
-            self.skipped += 1
+        except InputError as error:
+            self._unusable.meet(original.label, "", str(error))
         else:
             self.binary += 1
         return None

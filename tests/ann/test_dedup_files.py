@@ -264,13 +264,14 @@ def test_the_summary_in_a_pipe(corpus, write):
 
 
 BAD_ROWS = {
-    b'{"text": "a"': "Expecting ',' delimiter at column 13",
+    b'{"text": "a"': "not JSON: Expecting ',' delimiter at column 13",
     b"[1]": "a row must be an object, not list",
     b'{"txt": "a", "id": 1}': "no field 'text'; the fields are 'txt', 'id'",
     b'{"text": 3}': "field 'text' holds 3, not text",
     b'{"text": ["a"]}': "field 'text' holds \\[\"a\"\\], not text",
-    b'{"text": "a"} {"text": "b"}': "Extra data at column 15",
-    b"[" * 100_000: "recursion",
+    b'{"text": "a"} {"text": "b"}': "not JSON: Extra data at column 15",
+    b'{"text": "a': "not JSON: Unterminated string starting at column 10",
+    b"[" * 100_000: "nested too deeply",
 }
 
 
@@ -278,13 +279,13 @@ BAD_ROWS = {
 def test_a_bad_line_is_named_or_skipped(bad, write, tmp_path, command):
     good = b'{"text": "some words"}\n'
     path = write("rows.jsonl", [good, b"\n", bad + b"\n", b"  \n", good])
-    with pytest.raises(InputError, match=rf"rows.jsonl, line 3: .*{BAD_ROWS[bad]}"):
+    with pytest.raises(InputError, match=rf"rows.jsonl, line 3: {BAD_ROWS[bad]}.*--on-error skip"):
         run([str(path)], Settings())
     told = summary_of(command(path, "--on-error", "skip", "--json", "-o", tmp_path / "out"))
     assert (told["documents"], told["skipped"], told["removed"]) == (2, 1, 1)
     assert (tmp_path / "out/kept/rows.jsonl").read_bytes() == good
     path.write_bytes(bad + b"\n")
-    with pytest.raises(InputError, match=r"no row can be used: .*line 1"):
+    with pytest.raises(InputError, match=r"nothing of .* can be used; the last: .*line 1: "):
         run([str(path)], Settings(), skip_bad=True)
 
 
@@ -312,11 +313,61 @@ def test_what_real_json_lines_hold_is_read_and_passed_on(write, tmp_path, comman
 
 def test_a_bad_csv_row_is_named_or_skipped(write, tmp_path, command):
     path = write("rows.csv", "id,text\n1,some words\n2,b,c\n3,some words\n")
-    with pytest.raises(InputError, match=r"rows.csv: .*Row #3: Expected 2 columns, got 3: 2,b,c"):
+    with pytest.raises(
+        InputError, match=r"rows.csv, row 3 .*: 3 cells for 2 columns: 2,b,c \(--on-error skip"
+    ):
         run([str(path)], Settings())
     told = summary_of(command(path, "--on-error", "skip", "--json", "-o", tmp_path / "out"))
     assert (told["documents"], told["skipped"], told["removed"]) == (2, 1, 1)
     assert (tmp_path / "out/kept/rows.csv").read_text() == "id,text\n1,some words\n"
+
+
+def test_the_first_that_are_skipped_are_noted(write, tmp_path, command):
+    first = write("a.jsonl", ['{"text": "a"}\n', *(["{}\n"] * 11)])
+    second = write("b.csv", "text,n\na,b,c\nb,1\n")
+    told = summary_of(command(first, second, "--on-error", "skip", "--json"))
+    assert told["skipped"] == 12
+    why = "no field 'text'; the fields are none"
+    assert told["first_skipped"] == [
+        {"file": str(first), "place": f"line {line}", "why": why} for line in range(2, 12)
+    ]
+    shown = command(second, "--on-error", "skip").stdout
+    assert f"{second}, row 2 (the header is row 1): 3 cells for 2 columns: a,b,c" in shown
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_a_quote_that_is_never_closed_is_refused(suffix, write, tmp_path, command):
+    rows = 'n,text\n1,"a ""b"", c"\n2,5 of snow\n3,"b\nb"\n4,"c\n5,d\n6,e\n'
+    path = write(f"rows.csv{suffix}", pack(rows.encode(), suffix))
+    result = command(path, "-o", tmp_path / "out", "--on-error", "skip")
+    assert result.stderr == f"Error: {path}: the quote opened in line 6 is never closed\n"
+    path = write(f"rows.csv{suffix}", pack(rows.replace('4,"', '4,5" of snow').encode(), suffix))
+    assert summary_of(command(path, "--json"))["documents"] == 6
+
+
+def test_ids_of_tables_are_text_or_whole_numbers(tmp_path, write):
+    path = tmp_path / "rows.parquet"
+    for ids, message in {
+        (1.0, 2.0): "column 'k' holds double; ids are text or whole numbers",
+        (True, False): "column 'k' holds bool; ids are",
+        ("a", None): "column 'k' is null in row 1: each needs an id",
+        (None, None): "column 'k' is null in row 0: each needs an id",
+    }.items():
+        pq.write_table(pa.table({"text": ["a", "b"], "k": ids}), path)
+        with pytest.raises(InputError, match=message):
+            run([str(path)], Settings(), id="k")
+    path = write("rows.csv", "text,k\na,1\nb,\n")
+    with pytest.raises(InputError, match="column 'k' is null in row 1: each needs an id"):
+        run([str(path)], Settings(), id="k")
+
+
+def test_ids_that_are_not_utf8_are_replaced(write, tmp_path, command):
+    path = write("rows.jsonl", b'{"text": "a", "k": "\\ud800"}\n{"text": "a", "k": "\xff"}\n')
+    assert command(path, "--id", "k", "-o", tmp_path / "out").exit_code == 0
+    path = write("rows.csv", b"text,k\na,\xff\na,b\n")
+    assert command(path, "--id", "k", "-o", tmp_path / "out", "--force").exit_code == 0
+    ids = pq.read_table(tmp_path / "out/clusters.parquet").column("id").to_pylist()
+    assert ids == ["\ufffd", "b"]
 
 
 def test_invalid_utf8_in_tables(write, tmp_path, command):
@@ -380,7 +431,7 @@ def test_a_file_that_vanishes_is_named_or_skipped(write, tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"cannot read .*b.txt: No such file"):
         run([str(tmp_path / "in")], Settings())
     gone.write_text("b")
-    assert run([str(tmp_path / "in")], Settings(), skip_bad=True).skipped == 1
+    assert run([str(tmp_path / "in")], Settings(), skip_bad=True).unusable.count == 1
 
 
 @pytest.mark.parametrize(

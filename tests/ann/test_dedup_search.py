@@ -253,8 +253,8 @@ def test_bad_options(options, message):
         (pa.table({"body": ["a"]}), {}, InputError, "no column 'text'; its columns are 'body'"),
         (pd.DataFrame({"body": ["a"]}), {}, InputError, "no column 'text'; its columns are 'body'"),
         (pa.table({"text": [1]}), {}, InputError, "column 'text' holds int64, not text"),
-        (pa.table({"text": ["a"], "i": [[1]]}), {"id": "i"}, InputError, "cannot be an id"),
-        (pa.table({"text": ["a"], "i": [None]}), {"id": "i"}, InputError, "needs an id"),
+        (pa.table({"text": ["a"], "i": [[1]]}), {"id": "i"}, InputError, "ids are text or"),
+        (pa.table({"text": ["a"], "i": [None]}), {"id": "i"}, InputError, "is null in row 0"),
         (
             pa.table([["a"], ["b"]], names=["text", "text"]),
             {},
