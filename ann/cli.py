@@ -42,17 +42,21 @@ if TYPE_CHECKING:
     help="Least probability of finding a pair right at the threshold.",
 )
 @click.option(
-    "--ngram", type=click.IntRange(1), default=5, show_default=True, help="Units a shingle."
+    "--ngram", type=click.IntRange(1, 256), default=5, show_default=True, help="Units a shingle."
 )
 @click.option(
     "--unit",
     type=click.Choice(["word", "char"]),
     default="word",
     show_default=True,
-    help="What a shingle is made of.",
+    help="What a shingle is made of; char for languages without spaces, with --ngram 3.",
 )
 @click.option(
-    "--num-perm", type=click.IntRange(1), default=128, show_default=True, help="MinHash slots."
+    "--num-perm",
+    type=click.IntRange(1, 65536),
+    default=128,
+    show_default=True,
+    help="MinHash slots.",
 )
 @click.option(
     "--keep",
@@ -68,7 +72,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="What to do about a row or a file that cannot be used.",
 )
-@click.option("--threads", type=click.IntRange(1), help="[default: all cores]")
+@click.option("--threads", type=click.IntRange(1), help="Threads.  [default: all cores]")
 @click.option("--copy", is_flag=True, help="Copy the text files that stay to OUTPUT/kept.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 def dedup(

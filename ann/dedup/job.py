@@ -6,31 +6,26 @@
     OUT/pairs.parquet       a, b, a_row, b_row, jaccard: every verified pair
     OUT/summary.json        counts, parameters, seconds
 
-Everything is written into a hidden folder beside OUT that takes its name at the very end, so a
-broken run leaves no output, and with `force` the former output until the new one is whole.
+OUT appears when all of it is whole: see `output`.
 """
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from ann.dedup.columns import Ids, arrow_column
+from ann.dedup.output import SUMMARY, check_apart, new_folder, spool, write_errors
 from ann.dedup.pipeline import Batch, Clock, Progress, find, ordered_map, sketch
 from ann.dedup.result import Result, make_result
 from ann.dedup.settings import InputError, Settings, need
 from ann.dedup.sources import Source, open_sources
 from ann.dedup.unusable import Unusable
-
-SUMMARY = "summary.json"
 
 
 @dataclass(frozen=True)
@@ -68,8 +63,8 @@ def run(
     clock, ids, unusable = Clock(), Ids(), Unusable(skip_bad)
     target = output and Path(os.path.abspath(output))
     if target is not None:
-        _check_apart(inputs, target)
-    with _folder(target, force) as folder, _spool(folder, inputs) as spool:
+        check_apart(inputs, target)
+    with new_folder(target, force) as folder, spool(folder, inputs) as spooled:
         sources = open_sources(
             inputs,
             globs=globs,
@@ -78,7 +73,7 @@ def run(
             unusable=unusable,
             copy=copy,
             output=target,
-            spool=spool,
+            spool=spooled,
         )
         sketches = sketch(_read(sources, ids, unusable, progress), settings, clock)
         sketches = sketches._replace(
@@ -94,7 +89,7 @@ def run(
             output=output,
         )
         if folder is not None and target is not None:
-            with _write_errors(target):
+            with write_errors(target):
                 with clock("write"):
                     _write(sources, outcome, folder, progress)
                 summary = json.dumps(outcome.as_dict(), indent=2) + "\n"
@@ -156,75 +151,3 @@ def _table(path: Path, **columns: Any) -> None:
     arrays = [arrow_column(column) for column in columns.values()]
     table = need("pyarrow").Table.from_arrays(arrays, names=list(columns))
     need("pyarrow.parquet").write_table(table, path)
-
-
-@contextmanager
-def _spool(folder: Path | None, inputs: Sequence[str]) -> Iterator[IO[bytes] | None]:
-    """A file for standard input, if that is read and what stays of it is written."""
-    if folder is None or "-" not in inputs:
-        yield None
-        return
-    with tempfile.TemporaryFile(dir=folder) as file:
-        yield file
-
-
-@contextmanager
-def _folder(target: Path | None, force: bool) -> Iterator[Path | None]:
-    """A new folder that becomes `target` if all goes well, and vanishes if not."""
-    if target is None:
-        yield None
-        return
-    _check_target(target, force)
-    fresh = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        with _write_errors(target):
-            fresh.mkdir(parents=True)
-        yield fresh
-        with _write_errors(target):
-            _replace(fresh, target)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-
-
-def _check_apart(inputs: Sequence[str], target: Path) -> None:
-    """Refuse to replace what is read."""
-    for argument in inputs:
-        path = Path(os.path.abspath(argument))
-        if argument != "-" and path.is_relative_to(target) and path.exists():
-            raise InputError(f"{argument} lies inside the output {target}")
-
-
-def _check_target(target: Path, force: bool) -> None:
-    """Refuse to write over anything but a former output, and over that unless forced."""
-    if not target.exists():
-        return
-    if not target.is_dir():
-        raise InputError(f"{target} is a file; the output is a folder")
-    if any(target.iterdir()):
-        if not force:
-            raise InputError(f"{target} exists; --force replaces it")
-        if not (target / SUMMARY).is_file():
-            raise InputError(f"{target} is no output of this command: it is not replaced")
-
-
-def _replace(fresh: Path, target: Path) -> None:
-    """Give the new folder its name; a former one goes only once that is done."""
-    if not target.exists():
-        fresh.rename(target)
-        return
-    former = fresh.with_suffix(".former")
-    target.rename(former)
-    try:
-        fresh.rename(target)
-    except BaseException:
-        former.rename(target)
-        raise
-    shutil.rmtree(former)
-
-
-@contextmanager
-def _write_errors(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"cannot write {target}: {error.strerror or error}") from error

@@ -4,7 +4,7 @@ Whatever speaks the Arrow C stream interface is read through it, a few thousand 
 anything else is an iterable of str.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -105,8 +105,14 @@ def deduplicate(
 
 
 def _batches(data: Any, text: str, id: str | None, ids: Ids, progress: Progress) -> Iterator[Batch]:
-    if isinstance(data, (str, bytes)):
+    if isinstance(data, (str, bytes, bytearray)):
         raise TypeError("one text alone has no duplicates: pass a list of texts")
+    if isinstance(data, Mapping):
+        raise TypeError(f"a {type(data).__name__} is no table: pass pyarrow.table(data), or a list")
+    if type(data).__name__ == "LazyFrame":
+        raise TypeError("a LazyFrame has no rows yet: pass what its collect() gives")
+    if data is None:
+        raise TypeError("None holds no documents: pass a table, a frame or texts")
     if not (hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__")):
         if id is not None:
             raise InputError(f"id={id!r} names a column, and a {type(data).__name__} has none")
@@ -123,13 +129,15 @@ def _batches(data: Any, text: str, id: str | None, ids: Ids, progress: Progress)
 
 
 def _text_batches(data: Iterable[str | None], progress: Progress) -> Iterator[Batch]:
+    if not isinstance(data, Iterable):
+        raise TypeError(f"cannot take documents from type {type(data).__name__}: pass texts")
     items = iter(data)
     done, total = 0, _length(data)
     while values := list(islice(items, ROWS_A_BATCH)):
         texts = ["" if value is None else value for value in values]
         for row, value in enumerate(texts, done):
             if not isinstance(value, str):
-                raise TypeError(f"document {row} is a {type(value).__name__}, not a str")
+                raise TypeError(f"document {row} is no str: its type is {type(value).__name__}")
         try:
             sizes = text_sizes(texts)
         except UnicodeEncodeError as error:

@@ -6,7 +6,7 @@ shard of rows is never taken for one long document by accident.
 
 Globs are those of ripgrep and git: a pattern without a slash matches a name at any depth, one
 with a slash the path below the folder; `**` crosses folders; `!` excludes; the last that matches
-decides. Hidden files and links inside a folder are passed over.
+decides. Hidden files, links and former outputs inside a folder are passed over.
 """
 
 import os
@@ -17,6 +17,7 @@ from typing import IO, Protocol
 
 from ann.dedup.columns import Ids
 from ann.dedup.jsonl import JsonLines
+from ann.dedup.output import is_output
 from ann.dedup.pipeline import Batch, Bools
 from ann.dedup.settings import InputError
 from ann.dedup.streams import CODECS, Original, Piped
@@ -82,7 +83,11 @@ def open_sources(
     rows = [path for path in paths if row_format(path)]
     if rows and len(rows) < len(paths):
         other = next(path for path in paths if not row_format(path))
-        raise InputError(f"{rows[0]} holds rows and {other} is text: give them to separate runs")
+        only = f"*{other.suffix}" if other.suffix else other.name
+        raise InputError(
+            f"{rows[0]} holds rows and {other} is text: give them to separate runs, or choose files"
+            f" of a folder, such as --glob '{only}' or --glob '!*{row_format(rows[0])}*'"
+        )
     base = _common_folder([Path(argument) for argument in arguments if argument != "-"])
     named = {os.path.relpath(path, base): path for path in paths}
     if paths and not rows:
@@ -139,6 +144,7 @@ def _files(argument: Path, globs: Sequence[str], output: Path | None) -> list[Pa
             if not name.startswith(".")
             and verdict(prefix + name) is not False
             and Path(os.path.abspath(here / name)) != output
+            and not is_output(here / name)
         ]
         for name in names:
             path = here / name

@@ -259,7 +259,7 @@ def test_the_summary_in_a_pipe(corpus, write):
     expected = ann.deduplicate(corpus).stats
     first = f"{expected.documents:,} documents: {expected.kept:,} kept, {expected.removed:,} near"
     assert done.stdout.startswith(first)
-    for piece in ("Largest clusters", "like row ", "found with probability 0.99", "saved"):
+    for piece in ("Largest clusters", "row ", "found with probability 0.99", "saved"):
         assert piece in done.stdout
 
 
@@ -333,6 +333,33 @@ def test_the_first_that_are_skipped_are_noted(write, tmp_path, command):
     ]
     shown = command(second, "--on-error", "skip").stdout
     assert f"{second}, row 2 (the header is row 1): 3 cells for 2 columns: a,b,c" in shown
+
+
+def test_texts_too_short_for_the_shingles_are_counted(write, command):
+    texts = [
+        "国家统计局昨日公布的数据显示，全国居民收入增长。",
+        "北京市气象台今天上午发布大风预警。",
+        "",
+        LONG,
+    ]
+    path = write("rows.jsonl", json_lines(texts))
+    shown = command(path).stdout
+    assert "2 of at most 5 words" in shown
+    assert "see --ngram, and\n  --unit char for languages" in shown
+    assert "--unit char" not in command(path, "--unit", "char").stdout
+    assert summary_of(command(path, "--json"))["short"] == 2
+
+
+def test_the_wording_of_one_and_of_copies(write, command):
+    shown = command(write("rows.jsonl", json_lines([LONG, LONG])), "--threshold", "0.999").stdout
+    for piece in (
+        "2 documents: 1 kept, 1 near-duplicate removed",
+        "  1 pair of Jaccard similarity >= 0.999",
+        "  row 0 and 1 other\n",
+        "; 0 candidates besides exact copies",
+    ):
+        assert piece in shown
+    assert "probability 1.0000" not in shown
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
@@ -445,18 +472,19 @@ def test_a_file_that_vanishes_is_named_or_skipped(write, tmp_path, monkeypatch):
         (["nowhere.jsonl"], "nowhere.jsonl does not exist", 1),
         (["folder", "--glob", "*.c"], "no file in folder matches the globs", 1),
         (["nothing"], "no file in nothing", 1),
-        (["folder", "rows.csv"], "give them to separate runs", 1),
+        (["folder", "rows.csv"], "such as --glob '*.txt' or --glob '!*.csv*'", 1),
         (["folder", "-"], "do not mix it with text files", 1),
         (["folder", "--id", "x"], "text files have none", 1),
         (["folder", "--glob", "[z-a]"], "cannot understand the glob '[z-a]'", 1),
         (["folder", "--copy"], "--copy needs an output folder", 1),
         (["rows.csv", "--copy", "-o", "new"], "--copy is for text files", 1),
         (["folder", "-o", "rows.csv"], "rows.csv is a file; the output is a folder", 1),
-        (["rows.csv", "-o", "folder"], "folder exists; --force replaces it", 1),
+        (["rows.csv", "-o", "folder"], "is no output of this command: it is not replaced, not", 1),
         (["rows.csv", "-o", "folder", "--force"], "is no output of this command", 1),
         (["rows.csv", "-o", "rows.csv/out"], "cannot write", 1),
         (["rows.csv", "--num-perm", "2"], "raise num_perm or lower the recall", 1),
-        (["rows.csv", "--ngram", "999"], "ngram must be 1 .. 256", 1),
+        (["rows.csv", "--ngram", "999"], "is not in the range 1<=x<=256", 2),
+        (["rows.csv", "--num-perm", "65537"], "is not in the range 1<=x<=65536", 2),
         (["rows.csv", "--threshold", "0"], "--threshold", 2),
         (["rows.csv", "--threshold", "nan"], "threshold must be above 0", 1),
         (["rows.csv", "--recall", "1"], "--recall", 2),
@@ -495,6 +523,37 @@ def test_a_former_output_goes_only_when_the_new_one_is_whole(write, tmp_path, co
     inside = output / "kept/rows.jsonl"
     assert "lies inside" in command(inside, "-o", output, "--force").stderr
     assert inside.exists()
+
+
+def test_a_former_output_inside_an_input_is_passed_over(write, tmp_path, command):
+    write("in/a.txt", LONG)
+    write("in/report/summary.json.txt", "not ours")
+    for name in ("one", "two"):
+        told = summary_of(command(tmp_path / "in", "-o", tmp_path / "in" / name, "--json"))
+        assert told["documents"] == 2
+
+
+def test_a_folder_with_a_summary_of_another_kind_is_not_replaced(write, tmp_path, command):
+    mine = write("mine/summary.json", "{}")
+    result = command(write("rows.csv", "text\na\n"), "-o", mine.parent, "--force")
+    assert "is no output of this command" in result.stderr
+    assert mine.exists()
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(write, tmp_path, command):
+    path = write("rows.jsonl", json_lines([LONG, "b"]))
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        pass
+    names = [
+        f".out.{gone.pid}.partial",
+        f".out.{os.getppid()}.partial",
+        f".out2.{gone.pid}.partial",
+    ]
+    names += [".out.x.partial", f".out.{gone.pid}.former"]
+    for name in names:
+        write(f"{name}/file", "a")
+    assert command(path, "-o", tmp_path / "out").exit_code == 0
+    assert {p.name for p in tmp_path.iterdir()} == {*names[1:], "out", "rows.jsonl"}
 
 
 def test_an_input_that_changes_in_between_is_refused(write, tmp_path):

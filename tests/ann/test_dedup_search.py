@@ -1,5 +1,6 @@
 """`ann.deduplicate` against a brute-force join, and what it promises."""
 
+import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -207,6 +208,16 @@ def test_filter_returns_what_it_was_given(container, corpus):
         result.filter(texts[:-1])
 
 
+def test_filter_of_what_has_no_rows_to_pick_from():
+    table = pa.table({"text": ["a b", "c", "A b"]})
+    result = ann.deduplicate(table)
+    expected = table.slice(0, 2)
+    assert result.filter(table.to_reader()).equals(expected)
+    assert result.filter(duckdb.arrow(table)).equals(expected)
+    with pytest.raises(TypeError, match="collect"):
+        result.filter(pl.LazyFrame({"text": ["a"]}))
+
+
 def test_clusters_and_repr():
     result = ann.deduplicate(["a b c", "x y z", "x y z", "a b c", "x y z", "q"])
     assert [(c.kept, c.removed.tolist()) for c in result.largest(5)] == [(1, [2, 4]), (0, [3])]
@@ -248,7 +259,15 @@ def test_bad_options(options, message):
     ("data", "options", "error", "message"),
     [
         ("text", {}, TypeError, "pass a list"),
-        (["a", 3], {}, TypeError, "document 1 is a int, not a str"),
+        (b"text", {}, TypeError, "pass a list"),
+        (None, {}, TypeError, "None holds no documents"),
+        (3, {}, TypeError, "cannot take documents from type int"),
+        ({"text": ["a"]}, {}, TypeError, r"pass pyarrow.table\(data\), or a list"),
+        (pl.LazyFrame({"text": ["a"]}), {}, TypeError, r"pass what its collect\(\) gives"),
+        (["a"], {"threshold": "0.8"}, TypeError, "threshold must be a number, not '0.8'"),
+        (["a"], {"ngram": 2.5}, TypeError, "ngram must be a whole number, not 2.5"),
+        (["a"], {"threads": "2"}, TypeError, "threads must be a whole number, not '2'"),
+        (["a", 3], {}, TypeError, "document 1 is no str: its type is int"),
         (["a", "\ud800"], {}, InputError, "document 1 holds a lone surrogate"),
         (pa.table({"body": ["a"]}), {}, InputError, "no column 'text'; its columns are 'body'"),
         (pd.DataFrame({"body": ["a"]}), {}, InputError, "no column 'text'; its columns are 'body'"),
