@@ -1,12 +1,13 @@
 """`tractable dedup`: find the near-duplicates in files, keep one of a kind."""
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -14,9 +15,16 @@ if TYPE_CHECKING:
     from ann.dedup.pipeline import Progress
 
 
+def _named(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """Refuse an empty path, such as an unset variable of the shell gives: it is no path."""
+    if "" in (value if isinstance(value, tuple) else (value,)):
+        raise click.BadParameter("the path is empty")
+    return value
+
+
 @click.command()
-@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to write.")
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, callback=_named)
+@click.option("-o", "--output", metavar="FOLDER", callback=_named, help="Folder to write.")
 @click.option("--force", is_flag=True, help="Replace a former output.")
 @click.option(
     "--glob",
@@ -77,7 +85,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 def dedup(
     inputs: tuple[str, ...],
-    output: Path | None,
+    output: str | None,
     force: bool,
     globs: tuple[str, ...],
     text: str,
@@ -113,11 +121,12 @@ def dedup(
             keep=keep,  # type: ignore[arg-type]
             threads=threads or available_threads(),
         )
+        _check_recall(threshold, recall, num_perm)
         with _terminable(), _progress() as progress:
             outcome = run(
                 inputs,
                 settings,
-                output=output,
+                output=Path(output) if output else None,
                 force=force,
                 globs=globs,
                 text=text,
@@ -128,7 +137,30 @@ def dedup(
             )
     except InputError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(json.dumps(outcome.as_dict()) if as_json else summary(outcome))
+    _print(json.dumps(outcome.as_dict()) if as_json else summary(outcome))
+
+
+def _check_recall(threshold: float, recall: float, num_perm: int) -> None:
+    """Refuse, in the words of the command, a recall that is out of reach."""
+    from ann.bands import choose_bands
+
+    try:
+        choose_bands(threshold, recall, num_perm)
+    except ValueError as error:
+        message = str(error).replace("num_perm", "--num-perm").replace("the recall", "--recall")
+        raise click.ClickException(message) from None
+
+
+def _print(text: str) -> None:
+    """Print; that this may fail, on a full disk, is no reason for a traceback."""
+    try:
+        click.echo(text)
+    except BrokenPipeError:  # the reader has seen enough: click leaves quietly
+        raise
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what Python flushes at its end
+        reason = error.strerror or error
+        raise click.ClickException(f"cannot write to standard output: {reason}") from error
 
 
 @contextmanager

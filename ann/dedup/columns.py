@@ -26,7 +26,9 @@ def text_batch(column: Any, where: str) -> Batch:
     if pa.types.is_null(column.type) or pa.types.is_string_view(column.type):
         column = column.cast(pa.string())
     elif not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        raise InputError(f"{where} holds {column.type}, not text")
+        raise InputError(
+            f"{where} holds {column.type}, not text: choose another (--text, or text=)"
+        )
     sizes = compute.fill_null(compute.binary_length(column), 0)
     return Batch(column, sizes.to_numpy(zero_copy_only=False).astype(np.int64))
 

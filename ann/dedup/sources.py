@@ -74,10 +74,12 @@ def open_sources(
     spool : file, optional
         Where standard input is kept for its second reading.
     """
+    if globs and not any(os.path.isdir(argument) for argument in arguments):
+        raise InputError("--glob chooses files of a folder, and no input is a folder")
     found: dict[str, Path] = {}
     for argument in arguments:
         if argument != "-":
-            for path in _files(Path(argument), globs, output):
+            for path in _files(Path(argument), globs, output, unusable):
                 found.setdefault(os.path.abspath(path), path)
     paths = list(found.values())
     rows = [path for path in paths if row_format(path)]
@@ -122,7 +124,9 @@ def _common_folder(arguments: list[Path]) -> str:
     return os.path.commonpath([os.path.abspath(folder) for folder in folders]) if folders else ""
 
 
-def _files(argument: Path, globs: Sequence[str], output: Path | None) -> list[Path]:
+def _files(
+    argument: Path, globs: Sequence[str], output: Path | None, unusable: Unusable
+) -> list[Path]:
     """The files an argument stands for."""
     if not argument.is_dir():
         _check_file(argument)
@@ -132,7 +136,7 @@ def _files(argument: Path, globs: Sequence[str], output: Path | None) -> list[Pa
     files = []
 
     def refuse(error: OSError) -> None:
-        raise InputError(f"cannot read {error.filename}: {error.strerror}")
+        unusable.meet(error.filename, "", f"cannot read {error.filename}: {error.strerror}")
 
     for folder, folders, names in os.walk(argument, onerror=refuse):
         here = Path(folder)

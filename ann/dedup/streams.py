@@ -115,7 +115,13 @@ class Piped(Original):
             yield sys.stdin.buffer
             return
         if not self._copied:
-            shutil.copyfileobj(sys.stdin.buffer, self._spool)
+            try:
+                shutil.copyfileobj(sys.stdin.buffer, self._spool)
+                self._spool.seek(0)
+            except OSError as error:
+                reason = error.strerror or error
+                message = f"cannot copy standard input to a file beside the output: {reason}"
+                raise InputError(message) from error
             self._copied = True
         self._spool.seek(0)
         yield self._spool

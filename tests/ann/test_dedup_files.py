@@ -468,7 +468,7 @@ def test_a_file_that_vanishes_is_named_or_skipped(write, tmp_path, monkeypatch):
         (["rows.jsonl", "--id", "key"], "no field 'key'; the fields are 'text', 'n'", 1),
         (["rows.csv", "--text", "body"], "no column 'body'; its columns are 'id', 'text'", 1),
         (["rows.parquet", "--id", "k"], "no column 'k'; its columns are 'text', 'n'", 1),
-        (["rows.parquet", "--text", "n"], "column 'n' holds int64, not text", 1),
+        (["rows.parquet", "--text", "n"], "holds int64, not text: choose another (--text", 1),
         (["nowhere.jsonl"], "nowhere.jsonl does not exist", 1),
         (["folder", "--glob", "*.c"], "no file in folder matches the globs", 1),
         (["nothing"], "no file in nothing", 1),
@@ -482,7 +482,10 @@ def test_a_file_that_vanishes_is_named_or_skipped(write, tmp_path, monkeypatch):
         (["rows.csv", "-o", "folder"], "is no output of this command: it is not replaced, not", 1),
         (["rows.csv", "-o", "folder", "--force"], "is no output of this command", 1),
         (["rows.csv", "-o", "rows.csv/out"], "cannot write", 1),
-        (["rows.csv", "--num-perm", "2"], "raise num_perm or lower the recall", 1),
+        (["rows.csv", "--num-perm", "2"], "raise --num-perm or lower --recall", 1),
+        ([""], "the path is empty", 2),
+        (["rows.csv", "-o", ""], "the path is empty", 2),
+        (["rows.csv", "--glob", "*.csv"], "and no input is a folder", 1),
         (["rows.csv", "--ngram", "999"], "is not in the range 1<=x<=256", 2),
         (["rows.csv", "--num-perm", "65537"], "is not in the range 1<=x<=65536", 2),
         (["rows.csv", "--threshold", "0"], "--threshold", 2),
@@ -578,6 +581,49 @@ def test_a_full_disk_leaves_nothing(write, tmp_path, monkeypatch, command):
     result = command(path, "-o", tmp_path / "out")
     assert result.stderr == f"Error: cannot write {tmp_path / 'out'}: No space left on device\n"
     assert [p.name for p in tmp_path.iterdir()] == ["rows.jsonl"]
+
+
+def test_a_full_disk_for_standard_input_names_the_copy(tmp_path, command, monkeypatch):
+    def full(source, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    result = command("-", "-o", tmp_path / "out", input='{"text": "a"}')
+    message = "cannot copy standard input to a file beside the output: No space left on device"
+    assert result.stderr == f"Error: {message}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_summary_that_cannot_be_printed(write):
+    path = write("rows.jsonl", json_lines([LONG]))
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([TRACTABLE, "dedup", path], stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 1
+    message = b"Error: cannot write to standard output: No space left on device\n"
+    assert done.stderr == message
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([TRACTABLE, "dedup", path], stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_an_unreadable_folder_is_named_or_skipped(write, tmp_path, command, monkeypatch):
+    write("in/a.txt", LONG)
+    closed = write("in/closed/b.txt", LONG).parent
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path) == str(closed):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    result = command(tmp_path / "in")
+    assert f"cannot read {closed}: Permission denied (--on-error skip" in result.stderr
+    told = summary_of(command(tmp_path / "in", "--on-error", "skip", "--json"))
+    assert (told["documents"], told["skipped"]) == (1, 1)
 
 
 @pytest.mark.parametrize(
