@@ -1,11 +1,13 @@
 """`tractable dedup`: find the near-duplicates in files, keep one of a kind."""
 
 import json
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -13,9 +15,16 @@ if TYPE_CHECKING:
     from ann.dedup.pipeline import Progress
 
 
+def _named(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """Refuse an empty path, such as an unset variable of the shell gives: it is no path."""
+    if "" in (value if isinstance(value, tuple) else (value,)):
+        raise click.BadParameter("the path is empty")
+    return value
+
+
 @click.command()
-@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to write.")
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, callback=_named)
+@click.option("-o", "--output", metavar="FOLDER", callback=_named, help="Folder to write.")
 @click.option("--force", is_flag=True, help="Replace a former output.")
 @click.option(
     "--glob",
@@ -41,17 +50,21 @@ if TYPE_CHECKING:
     help="Least probability of finding a pair right at the threshold.",
 )
 @click.option(
-    "--ngram", type=click.IntRange(1), default=5, show_default=True, help="Units a shingle."
+    "--ngram", type=click.IntRange(1, 256), default=5, show_default=True, help="Units a shingle."
 )
 @click.option(
     "--unit",
     type=click.Choice(["word", "char"]),
     default="word",
     show_default=True,
-    help="What a shingle is made of.",
+    help="What a shingle is made of; char for languages without spaces, with --ngram 3.",
 )
 @click.option(
-    "--num-perm", type=click.IntRange(1), default=128, show_default=True, help="MinHash slots."
+    "--num-perm",
+    type=click.IntRange(1, 65536),
+    default=128,
+    show_default=True,
+    help="MinHash slots.",
 )
 @click.option(
     "--keep",
@@ -67,12 +80,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="What to do about a row or a file that cannot be used.",
 )
-@click.option("--threads", type=click.IntRange(1), help="[default: all cores]")
+@click.option("--threads", type=click.IntRange(1), help="Threads.  [default: all cores]")
 @click.option("--copy", is_flag=True, help="Copy the text files that stay to OUTPUT/kept.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 def dedup(
     inputs: tuple[str, ...],
-    output: Path | None,
+    output: str | None,
     force: bool,
     globs: tuple[str, ...],
     text: str,
@@ -90,9 +103,9 @@ def dedup(
 ) -> None:
     """Find near-duplicate documents and keep one of a kind.
 
-    INPUT is a file of rows (.jsonl, .ndjson or .csv, also .gz or .zst; .parquet), a text file, a
-    folder of either, or - for JSON Lines from standard input. Without -o only the summary is
-    shown.
+    INPUT is a file of rows (.jsonl, .ndjson, .json or .csv, also .gz or .zst; .parquet), a text
+    file, a folder of either, or - for JSON Lines from standard input. Without -o only the
+    summary is shown.
     """
     from ann.dedup.job import run
     from ann.dedup.report import summary
@@ -108,11 +121,12 @@ def dedup(
             keep=keep,  # type: ignore[arg-type]
             threads=threads or available_threads(),
         )
-        with _progress() as progress:
+        _check_recall(threshold, recall, num_perm)
+        with _terminable(), _progress() as progress:
             outcome = run(
                 inputs,
                 settings,
-                output=output,
+                output=Path(output) if output else None,
                 force=force,
                 globs=globs,
                 text=text,
@@ -123,7 +137,44 @@ def dedup(
             )
     except InputError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(json.dumps(outcome.as_dict()) if as_json else summary(outcome))
+    _print(json.dumps(outcome.as_dict()) if as_json else summary(outcome))
+
+
+def _check_recall(threshold: float, recall: float, num_perm: int) -> None:
+    """Refuse, in the words of the command, a recall that is out of reach."""
+    from ann.bands import choose_bands
+
+    try:
+        choose_bands(threshold, recall, num_perm)
+    except ValueError as error:
+        message = str(error).replace("num_perm", "--num-perm").replace("the recall", "--recall")
+        raise click.ClickException(message) from None
+
+
+def _print(text: str) -> None:
+    """Print; that this may fail, on a full disk, is no reason for a traceback."""
+    try:
+        click.echo(text)
+    except BrokenPipeError:  # the reader has seen enough: click leaves quietly
+        raise
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what Python flushes at its end
+        reason = error.strerror or error
+        raise click.ClickException(f"cannot write to standard output: {reason}") from error
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM unwinds like Ctrl-C, so that no half-written output stays."""
+
+    def leave(number: int, frame: object) -> NoReturn:
+        sys.exit(128 + number)
+
+    former = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 @contextmanager

@@ -26,31 +26,44 @@ def text_batch(column: Any, where: str) -> Batch:
     if pa.types.is_null(column.type) or pa.types.is_string_view(column.type):
         column = column.cast(pa.string())
     elif not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        raise InputError(f"{where} holds {column.type}, not text")
+        raise InputError(
+            f"{where} holds {column.type}, not text: choose another (--text, or text=)"
+        )
     sizes = compute.fill_null(compute.binary_length(column), 0)
     return Batch(column, sizes.to_numpy(zero_copy_only=False).astype(np.int64))
 
 
-def id_values(column: Any, where: str) -> list[int] | list[str]:
-    """An Arrow id column as Python values: ints as they are, anything else as text."""
+def id_values(column: Any, where: str, start: int) -> list[int] | list[str]:
+    """An Arrow id column, whose first row has the number `start`, as ints or texts."""
     pa = need("pyarrow")
-    if column.null_count:
-        raise InputError(f"{where} holds {column.null_count} nulls: every row needs an id")
-    if not pa.types.is_integer(column.type):
-        try:
-            column = column.cast(pa.large_string())
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            raise InputError(f"{where} holds {column.type}, which cannot be an id") from None
-    values: list[int] | list[str] = column.to_pylist()
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    kind = column.type
+    usable = "is_string", "is_large_string", "is_string_view", "is_integer", "is_null"
+    if not any(getattr(pa.types, name)(kind) for name in usable):
+        raise InputError(f"{where} holds {kind}; ids are text or whole numbers")
+    try:
+        values: list[Any] = column.to_pylist()
+    except UnicodeDecodeError:
+        values = [value.decode("utf-8", "replace") for value in column.cast("binary").to_pylist()]
+    if None in values:
+        raise InputError(f"{where} is null in row {start + values.index(None)}: each needs an id")
     return values
 
 
-def check_columns(wanted: Iterable[str | None], present: list[str], where: str) -> None:
-    """Say which columns there are when one is missing."""
+def wanted_columns(text: str, id: str | None) -> list[str]:
+    """The columns to read: one, if it is both."""
+    return [text] if id in (None, text) else [text, str(id)]
+
+
+def check_columns(wanted: Iterable[str], present: list[str], where: str) -> None:
+    """Refuse a column that is missing, naming those there are, and one that is there twice."""
     for name in wanted:
-        if name is not None and name not in present:
+        if name not in present:
             there = ", ".join(map(repr, present)) or "none"
             raise InputError(f"{where} has no column {name!r}; its columns are {there}")
+        if present.count(name) > 1:
+            raise InputError(f"{where} has {present.count(name)} columns named {name!r}")
 
 
 def arrow_column(values: Any) -> Any:

@@ -6,27 +6,33 @@
     OUT/pairs.parquet       a, b, a_row, b_row, jaccard: every verified pair
     OUT/summary.json        counts, parameters, seconds
 
-A broken run leaves no output, and with `force` the former one (ann.dedup.output).
+OUT appears when all of it is whole: see `output`.
 """
 
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from ann.dedup.columns import Ids, arrow_column
-from ann.dedup.output import MADE_BY, SUMMARY, output_folder, resolve, write_errors
+from ann.dedup.output import (
+    MADE_BY,
+    SUMMARY,
+    check_apart,
+    output_folder,
+    resolve,
+    spool,
+    write_errors,
+)
 from ann.dedup.pipeline import Batch, Clock, Progress, find, ordered_map, sketch
 from ann.dedup.result import Result, make_result
 from ann.dedup.settings import InputError, Settings, need
 from ann.dedup.sources import Source, open_sources
+from ann.dedup.unusable import Unusable
 
 
 @dataclass(frozen=True)
@@ -35,13 +41,13 @@ class Outcome:
 
     result: Result
     ids: Any  # of each row: int64 or str
-    skipped: int  # rows or files that could not be used
+    unusable: Unusable  # rows or files that were skipped
     binary: int  # files passed over
     output: Path | None
 
     def as_dict(self) -> dict[str, Any]:
         """The content of summary.json."""
-        notes = {name: getattr(self, name) for name in ("skipped", "binary")}
+        notes = self.unusable.as_dict() | {"binary": self.binary}
         return MADE_BY | self.result.stats.as_dict() | notes
 
 
@@ -61,22 +67,22 @@ def run(
     """Find the near-duplicates in files and write what stays to the folder `output`."""
     if copy and output is None:
         raise InputError("--copy needs an output folder")
-    clock, ids = Clock(), Ids()
+    clock, ids, unusable = Clock(), Ids(), Unusable(skip_bad)
     target = None if output is None else resolve(output)
     if target is not None:
-        _check_apart(inputs, target)
-    with output_folder(target, force) as folder, _spool(folder, inputs) as spool:
+        check_apart(inputs, target)
+    with output_folder(target, force) as folder, spool(folder, inputs) as spooled:
         sources = open_sources(
             inputs,
             globs=globs,
             text=text,
             id=id,
-            skip_bad=skip_bad,
+            unusable=unusable,
             copy=copy,
             output=target,
-            spool=spool,
+            spool=spooled,
         )
-        sketches = sketch(_read(sources, ids, progress), settings, clock)
+        sketches = sketch(_read(sources, ids, unusable, progress), settings, clock)
         sketches = sketches._replace(
             invalid=sketches.invalid + sum(source.invalid for source in sources)
         )
@@ -85,7 +91,7 @@ def run(
         outcome = Outcome(
             make_result(sketches, found, settings, clock),
             np.arange(len(sketches.sizes)) if named is None else named,
-            skipped=sum(source.skipped for source in sources),
+            unusable=unusable,
             binary=sum(getattr(source, "binary", 0) for source in sources),
             output=output,
         )
@@ -98,7 +104,9 @@ def run(
     return outcome
 
 
-def _read(sources: Sequence[Source], ids: Ids, progress: Progress) -> Iterator[Batch]:
+def _read(
+    sources: Sequence[Source], ids: Ids, unusable: Unusable, progress: Progress
+) -> Iterator[Batch]:
     total = sum(source.size for source in sources)
     before = 0
     for source in sources:
@@ -106,7 +114,10 @@ def _read(sources: Sequence[Source], ids: Ids, progress: Progress) -> Iterator[B
         def advance(told: int, before: int = before) -> None:
             progress("read", before + told, total)
 
+        skipped = unusable.count
         yield from source.batches(ids, advance)
+        if unusable.count > skipped and not source.rows:
+            raise InputError(f"nothing of {source.label} can be used; the last: {unusable.last}")
         before += source.size
 
 
@@ -147,21 +158,3 @@ def _table(path: Path, **columns: Any) -> None:
     arrays = [arrow_column(column) for column in columns.values()]
     table = need("pyarrow").Table.from_arrays(arrays, names=list(columns))
     need("pyarrow.parquet").write_table(table, path)
-
-
-@contextmanager
-def _spool(folder: Path | None, inputs: Sequence[str]) -> Iterator[IO[bytes] | None]:
-    """A file for standard input, if that is read and what stays of it is written."""
-    if folder is None or "-" not in inputs:
-        yield None
-        return
-    with tempfile.TemporaryFile(dir=folder) as file:
-        yield file
-
-
-def _check_apart(inputs: Sequence[str], target: Path) -> None:
-    """Refuse to replace what is read."""
-    for argument in inputs:
-        path = Path(os.path.realpath(argument))
-        if argument != "-" and path.is_relative_to(target) and path.exists():
-            raise InputError(f"{argument} lies inside the output {target}")

@@ -12,6 +12,7 @@ in the output), NaN. Blank lines are no rows.
 import json
 import re
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,8 +20,9 @@ import numpy as np
 
 from ann.dedup.columns import Ids, text_sizes
 from ann.dedup.pipeline import Batch, Bools, Int64s
-from ann.dedup.settings import InputError, need
+from ann.dedup.settings import need
 from ann.dedup.streams import Original, creating, explained, reading
+from ann.dedup.unusable import Unusable
 
 SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can spell one alone, UTF-8 cannot
 BLOCK = 1 << 20  # bytes decoded at once: about a thousand rows, some milliseconds of sketching
@@ -30,15 +32,14 @@ class JsonLines:
     """The rows of one stream of lines."""
 
     def __init__(
-        self, original: Original, name: str, text: str, id: str | None, skip_bad: bool
+        self, original: Original, name: str, text: str, id: str | None, unusable: Unusable
     ) -> None:
         self.name = name
         self.label = original.label
-        self.rows = self.skipped = self.invalid = 0
+        self.rows = self.invalid = 0
         self._original = original
-        self._text, self._id, self._skip_bad = text, id, skip_bad
+        self._text, self._id, self._unusable = text, id, unusable
         self._spans: list[Int64s] = []  # of each batch: where its rows start and end
-        self._first_error = ""
 
     @property
     def size(self) -> int:
@@ -52,8 +53,6 @@ class JsonLines:
                 for batch in self._batches(stream, ids):
                     yield batch
                     advance(told())
-        if self.skipped and not self.rows:
-            raise InputError(f"no row can be used: {self._first_error}")
 
     def _batches(self, stream: IO[bytes], ids: Ids) -> Iterator[Batch]:
         decode = self._decoder()
@@ -74,17 +73,18 @@ class JsonLines:
             self.rows += len(rows)
             self._spans.append(np.stack([starts, ends]))
             if self._id is not None:
-                ids.extend(row.id for row in rows)
+                ids.extend(map(self._key, rows))
             texts = [row.text or "" for row in rows]
             yield Batch(texts, text_sizes(texts))
 
     def _decoder(self) -> Callable[[bytes], Any]:
         msgspec = need("msgspec")
-        fields: list[Any] = [("text", str | None)]
+        fields: list[Any] = [("text", str if self._id == self._text else str | None)]
         rename = {"text": self._text}
-        if self._id is not None:
+        if self._id not in (None, self._text):
             fields.append(("id", str | int))
             rename["id"] = self._id
+        self._key = attrgetter(fields[-1][0])
         self._row = msgspec.defstruct("Row", fields, rename=rename, gc=False)
         decode: Callable[[bytes], Any] = msgspec.json.Decoder(self._row).decode
         return decode
@@ -97,19 +97,12 @@ class JsonLines:
         try:
             text, *id = self._fields(json.loads(clean.removeprefix("\ufeff")))
         except (ValueError, RecursionError) as error:
-            reason = str(error)
-            if isinstance(error, json.JSONDecodeError):
-                reason = f"{error.msg} at column {error.colno}"
-            message = f"{self.label}, line {number}: {reason}"
-            if not self._skip_bad:
-                raise InputError(message) from None
-            self._first_error = self._first_error or message
-            self.skipped += 1
+            self._unusable.meet(self.label, f"line {number}", _reason(error))
             return None
-        valid = text and SURROGATE.sub("\ufffd", text)
+        valid = _valid(text)
         self.invalid += clean.count("\ufffd") - line.count("\ufffd".encode())
         self.invalid += len(SURROGATE.findall(text or ""))
-        return self._row(valid, *id)
+        return self._row(valid, *(_valid(value) for value in id))
 
     def _fields(self, row: Any) -> list[Any]:
         """The values of the wanted fields, or a ValueError that says what is amiss."""
@@ -117,7 +110,7 @@ class JsonLines:
             raise ValueError(f"a row must be an object, not {type(row).__name__}")
         kinds: dict[str, tuple[type, ...]] = {self._text: (str, type(None))}
         if self._id is not None:
-            kinds[self._id] = (str, int)
+            kinds[self._id] = (str,) if self._id == self._text else (str, int)
         for name, kind in kinds.items():
             if name not in row:
                 there = ", ".join(map(repr, row)) or "none"
@@ -137,6 +130,19 @@ class JsonLines:
             creating(folder / self.name) as out,
         ):
             _copy(stream, out, starts.tolist(), ends.tolist())
+
+
+def _valid(value: Any) -> Any:
+    return SURROGATE.sub("\ufffd", value) if isinstance(value, str) else value
+
+
+def _reason(error: Exception) -> str:
+    """Why a line is no row."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"not JSON: {error.msg.removesuffix(' at')} at column {error.colno}"
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    return str(error)
 
 
 def _runs(starts: Int64s, ends: Int64s) -> tuple[Int64s, Int64s]:

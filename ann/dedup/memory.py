@@ -4,11 +4,18 @@ Whatever speaks the Arrow C stream interface is read through it, a few thousand 
 anything else is an iterable of str.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from ann.dedup.columns import Ids, check_columns, id_values, text_batch, text_sizes
+from ann.dedup.columns import (
+    Ids,
+    check_columns,
+    id_values,
+    text_batch,
+    text_sizes,
+    wanted_columns,
+)
 from ann.dedup.pipeline import Batch, Clock, Progress, find, sketch
 from ann.dedup.result import Result, make_result
 from ann.dedup.settings import InputError, Keep, Settings, Unit, available_threads, need
@@ -98,8 +105,14 @@ def deduplicate(
 
 
 def _batches(data: Any, text: str, id: str | None, ids: Ids, progress: Progress) -> Iterator[Batch]:
-    if isinstance(data, (str, bytes)):
+    if isinstance(data, (str, bytes, bytearray)):
         raise TypeError("one text alone has no duplicates: pass a list of texts")
+    if isinstance(data, Mapping):
+        raise TypeError(f"a {type(data).__name__} is no table: pass pyarrow.table(data), or a list")
+    if type(data).__name__ == "LazyFrame":
+        raise TypeError("a LazyFrame has no rows yet: pass what its collect() gives")
+    if data is None:
+        raise TypeError("None holds no documents: pass a table, a frame or texts")
     if not (hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__")):
         if id is not None:
             raise InputError(f"id={id!r} names a column, and a {type(data).__name__} has none")
@@ -109,20 +122,22 @@ def _batches(data: Any, text: str, id: str | None, ids: Ids, progress: Progress)
     for columns in _column_batches(data, text, id):
         batch = text_batch(columns[0], f"column {text!r}")
         if id is not None:
-            ids.extend(id_values(columns[1], f"column {id!r}"))
+            ids.extend(id_values(columns[-1], f"column {id!r}", done))
         yield batch
         done += len(columns[0])
         progress("read", done, total)
 
 
 def _text_batches(data: Iterable[str | None], progress: Progress) -> Iterator[Batch]:
+    if not isinstance(data, Iterable):
+        raise TypeError(f"cannot take documents from type {type(data).__name__}: pass texts")
     items = iter(data)
     done, total = 0, _length(data)
     while values := list(islice(items, ROWS_A_BATCH)):
         texts = ["" if value is None else value for value in values]
         for row, value in enumerate(texts, done):
             if not isinstance(value, str):
-                raise TypeError(f"document {row} is a {type(value).__name__}, not a str")
+                raise TypeError(f"document {row} is no str: its type is {type(value).__name__}")
         try:
             sizes = text_sizes(texts)
         except UnicodeEncodeError as error:
@@ -141,7 +156,7 @@ def _length(data: Any) -> int:
 def _column_batches(data: Any, text: str, id: str | None) -> Iterator[list[Any]]:
     """The columns wanted, slice by slice; a series or an array is its own text column."""
     pa = need("pyarrow")
-    wanted = [text] if id is None else [text, id]
+    wanted = wanted_columns(text, id)
     if hasattr(data, "iloc") and hasattr(data, "columns"):  # pandas converts what it is asked for
         check_columns(wanted, [str(name) for name in data.columns], "the frame")
         data = data[wanted]

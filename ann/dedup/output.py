@@ -10,10 +10,10 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ann.dedup.settings import InputError
 
@@ -41,6 +41,24 @@ def is_output(folder: Path) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(summary, dict) and summary.items() >= MADE_BY.items()
+
+
+def check_apart(inputs: Sequence[str], target: Path) -> None:
+    """Refuse to replace what is read."""
+    for argument in inputs:
+        path = Path(os.path.realpath(argument))
+        if argument != "-" and path.is_relative_to(target) and path.exists():
+            raise InputError(f"{argument} lies inside the output {target}")
+
+
+@contextmanager
+def spool(folder: Path | None, inputs: Sequence[str]) -> Iterator[IO[bytes] | None]:
+    """A file for standard input, if that is read and what stays of it is written."""
+    if folder is None or "-" not in inputs:
+        yield None
+        return
+    with tempfile.TemporaryFile(dir=folder) as file:
+        yield file
 
 
 @contextmanager

@@ -5,6 +5,7 @@ pipe takes them out again.
 """
 
 from collections.abc import Iterator
+from math import floor
 
 import click
 
@@ -24,22 +25,32 @@ def summary(outcome: Outcome) -> str:
 def _lines(outcome: Outcome) -> Iterator[str]:
     s = outcome.result.stats
     p = s.settings
+    removed = _count(s.removed, "near-duplicate")
     yield click.style(
-        f"{s.documents:,} documents: {s.kept:,} kept, {s.removed:,} near-duplicates removed",
-        bold=True,
+        f"{_count(s.documents, 'document')}: {s.kept:,} kept, {removed} removed", bold=True
     )
     yield f"  {_bytes(s.bytes)} of text, {_bytes(s.bytes_removed)} saved" + _share(
         s.bytes_removed, s.bytes
     )
+    unusable = outcome.unusable
+    units = _count(p.ngram, p.unit)
     notes = {
         "empty (kept)": s.empty,
-        "skipped as unusable": outcome.skipped,
-        "binary files passed over": outcome.binary,
-        "stretches of invalid UTF-8 replaced": s.invalid_utf8,
+        f"of at most {units}": s.short,
+        "skipped as unusable": unusable.count,
+        "binary, passed over": outcome.binary,
+        "invalid UTF-8 sequences replaced": s.invalid_utf8,
     }
     if any(notes.values()):
         yield "  " + ", ".join(f"{count:,} {note}" for note, count in notes.items() if count)
-    yield f"  {s.pairs:,} pairs of Jaccard similarity >= {p.threshold:g}, each one verified"
+    yield from (f"    {met}" for met in unusable.noted)
+    if unusable.count > len(unusable.noted):
+        yield f"    and {unusable.count - len(unusable.noted):,} more"
+    if 2 * s.short > s.documents - s.empty:
+        yield f"  Most texts have at most {units}, and only equal ones are found: see --ngram, and"
+        yield "  --unit char for languages that put no spaces between words"
+    pairs = _count(s.pairs, "pair")
+    yield f"  {pairs} of Jaccard similarity >= {p.threshold:g}, each one verified"
     if s.pairs_unlisted:
         yield f"  and {s.pairs_unlisted:,} more between identical documents, not listed"
     if s.clusters:
@@ -54,17 +65,19 @@ def _lines(outcome: Outcome) -> Iterator[str]:
         + (f"{p.threads} threads: " if p.threads > 1 else "1 thread: ")
         + ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in s.seconds.items())
     )
+    recall = floor(s.recall_at_threshold * 1e4) / 1e4  # never rounded up to a certainty
     yield click.style("Search", bold=True) + (
         f"  {p.ngram}-grams of {p.unit}s, {s.bands} bands of {s.rows} of {p.num_perm} slots: a pair"
-        f" at {p.threshold:g} is found with probability {s.recall_at_threshold:.4f};"
-        f" {s.candidates:,} candidates"
+        f" at {p.threshold:g} is found with probability {recall:.4f};"
+        f" {_count(s.candidates, 'candidate')} besides exact copies"
     )
     if outcome.output is not None:
         yield click.style("Written", bold=True) + f" to {outcome.output}"
 
 
 def _cluster(outcome: Outcome, cluster: Cluster) -> Iterator[str]:
-    yield f"  {len(cluster.removed) + 1:,} like {_name(outcome, cluster.kept)}"
+    others = _count(len(cluster.removed), "other")
+    yield f"  {_name(outcome, cluster.kept)} and {others}"
     for row in cluster.removed[:MEMBERS]:
         similarity = click.style(f"{outcome.result.similarity[row]:.3f}", fg="cyan")
         yield f"      {similarity}  {_name(outcome, int(row))}"
@@ -80,6 +93,10 @@ def _name(outcome: Outcome, row: int) -> str:
         name = f"row {name}" if outcome.ids[row] == row else name
     name = "".join(char if char.isprintable() else "\ufffd" for char in name)
     return name if len(name) <= WIDTH else "..." + name[3 - WIDTH :]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + "s" * (number != 1)
 
 
 def _bytes(count: float) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ann.bands import s_curve
 from ann.dedup.pipeline import Bools, Clock, Floats, Found, Int64s, Pairs, Sketches
-from ann.dedup.settings import InputError, Settings
+from ann.dedup.settings import InputError, Settings, need
 
 Data = TypeVar("Data")
 
@@ -26,6 +26,7 @@ class Stats:
 
     documents: int
     empty: int
+    short: int  # of a single shingle: at most `ngram` units
     invalid_utf8: int
     kept: int
     removed: int
@@ -99,20 +100,26 @@ class Result:
         """The kept rows of `data`, in the kind of container it is.
 
         Arrow tables and arrays, pandas and polars frames and series and NumPy arrays come back
-        as what they are; any other iterable comes back as a list.
+        as what they are, an Arrow stream and a DuckDB relation as an Arrow table; any other
+        iterable comes back as a list.
         """
-        if hasattr(data, "__len__") and len(data) != len(self.kept):
-            raise InputError(f"{len(data)} rows, where the search had {len(self.kept)}")
+        rows: Any = data
+        if type(data).__name__ == "LazyFrame":
+            raise TypeError("a LazyFrame has no rows yet: pass what its collect() gives")
+        relation = "duckdb" in type(data).__module__  # its filter takes SQL
+        if hasattr(data, "__arrow_c_stream__") and (relation or not hasattr(data, "filter")):
+            rows = need("pyarrow").table(data)
+        if hasattr(rows, "__len__") and len(rows) != len(self.kept):
+            raise InputError(f"{len(rows)} rows, where the search had {len(self.kept)}")
         filtered: Any
-        if hasattr(data, "iloc"):  # pandas
-            filtered = data.iloc[np.flatnonzero(self.kept)]
-        elif isinstance(data, np.ndarray):
-            filtered = data[self.kept]
-        elif hasattr(data, "filter"):  # pyarrow, polars
-            filtered = data.filter(self.kept)
+        if hasattr(rows, "iloc"):  # pandas
+            filtered = rows.iloc[np.flatnonzero(self.kept)]
+        elif isinstance(rows, np.ndarray):
+            filtered = rows[self.kept]
+        elif hasattr(rows, "filter"):  # pyarrow, polars
+            filtered = rows.filter(self.kept)
         else:
-            items: Any = data
-            filtered = [item for item, kept in zip(items, self.kept, strict=True) if kept]
+            filtered = [item for item, kept in zip(rows, self.kept, strict=True) if kept]
         return filtered  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
@@ -126,10 +133,12 @@ class Result:
 
 def make_result(sketches: Sketches, found: Found, settings: Settings, clock: Clock) -> Result:
     """Count what was found."""
+    shingles = np.diff(sketches.offsets)
     kept = found.representative == np.arange(len(sketches.sizes))
     stats = Stats(
         documents=len(kept),
-        empty=int((np.diff(sketches.offsets) == 0).sum()),
+        empty=int((shingles == 0).sum()),
+        short=int((shingles == 1).sum()),
         invalid_utf8=sketches.invalid,
         kept=int(kept.sum()),
         removed=int((~kept).sum()),

@@ -3,6 +3,7 @@
 import importlib
 import os
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any, Literal, get_args
 
 Unit = Literal["word", "char"]
@@ -68,6 +69,12 @@ class Settings:
     threads: int = 1
 
     def __post_init__(self) -> None:
+        for name in ("threshold", "recall"):
+            if not isinstance(getattr(self, name), Real):
+                raise TypeError(f"{name} must be a number, not {getattr(self, name)!r}")
+        for name in ("ngram", "num_perm", "threads", "seed"):
+            if not isinstance(getattr(self, name), Integral):
+                raise TypeError(f"{name} must be a whole number, not {getattr(self, name)!r}")
         if not 0 < self.threshold <= 1:
             raise InputError(f"threshold must be above 0 and at most 1, not {self.threshold}")
         if not 0 < self.recall < 1:

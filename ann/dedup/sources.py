@@ -6,7 +6,7 @@ shard of rows is never taken for one long document by accident.
 
 Globs are those of ripgrep and git: a pattern without a slash matches a name at any depth, one
 with a slash the path below the folder; `**` crosses folders; `!` excludes; the last that matches
-decides. Hidden files and links inside a folder are passed over.
+decides. Hidden files, links and former outputs inside a folder are passed over.
 """
 
 import os
@@ -17,17 +17,26 @@ from typing import IO, Protocol
 
 from ann.dedup.columns import Ids
 from ann.dedup.jsonl import JsonLines
+from ann.dedup.output import is_output
 from ann.dedup.pipeline import Batch, Bools
 from ann.dedup.settings import InputError
-from ann.dedup.streams import COMPRESSIONS, Original, Piped
+from ann.dedup.streams import CODECS, Original, Piped
 from ann.dedup.tables import Csv, Parquet
-from ann.dedup.textfiles import TextFiles
+from ann.dedup.textfiles import ROWS, TextFiles
+from ann.dedup.unusable import Unusable
 
 FORMATS: dict[str, type[JsonLines | Csv | Parquet]] = {
     ".jsonl": JsonLines,
     ".ndjson": JsonLines,
+    ".json": JsonLines,  # as C4 and many a dump ship
     ".csv": Csv,
     ".parquet": Parquet,
+}
+OTHERS = {  # files that would be taken for text, or for nothing, and what to do about them
+    ".tsv": "convert it to CSV",
+    ".bz2": "unpack it (rows may come by standard input: bzcat FILE | tractable dedup -)",
+    ".xz": "unpack it (rows may come by standard input: xzcat FILE | tractable dedup -)",
+    **dict.fromkeys(CODECS, "unpack it: text is not read from compressed files"),
 }
 TOKEN = re.compile(r"\*\*/|/\*\*$|\*|\?|\[!?[^]]+\]|\{[^}]*\}|.", re.DOTALL)
 
@@ -37,7 +46,6 @@ class Source(Protocol):
 
     label: str
     rows: int
-    skipped: int
     invalid: int
 
     @property
@@ -52,7 +60,7 @@ def open_sources(
     globs: Sequence[str],
     text: str,
     id: str | None,
-    skip_bad: bool,
+    unusable: Unusable,
     copy: bool,
     output: Path | None,
     spool: IO[bytes] | None,
@@ -66,16 +74,22 @@ def open_sources(
     spool : file, optional
         Where standard input is kept for its second reading.
     """
+    if globs and not any(os.path.isdir(argument) for argument in arguments):
+        raise InputError("--glob chooses files of a folder, and no input is a folder")
     found: dict[str, Path] = {}
     for argument in arguments:
         if argument != "-":
-            for path in _files(Path(argument), globs, output):
+            for path in _files(Path(argument), globs, output, unusable):
                 found.setdefault(os.path.abspath(path), path)
     paths = list(found.values())
     rows = [path for path in paths if row_format(path)]
     if rows and len(rows) < len(paths):
         other = next(path for path in paths if not row_format(path))
-        raise InputError(f"{rows[0]} holds rows and {other} is text: give them to separate runs")
+        only = f"*{other.suffix}" if other.suffix else other.name
+        raise InputError(
+            f"{rows[0]} holds rows and {other} is text: give them to separate runs, or choose files"
+            f" of a folder, such as --glob '{only}' or --glob '!*{row_format(rows[0])}*'"
+        )
     base = _common_folder([Path(argument) for argument in arguments if argument != "-"])
     named = {os.path.relpath(path, base): path for path in paths}
     if paths and not rows:
@@ -83,23 +97,25 @@ def open_sources(
             raise InputError("standard input holds rows: do not mix it with text files")
         if id is not None:
             raise InputError("--id names a column, and text files have none")
-        return [TextFiles(named, skip_bad, copy)]
+        by_name = {os.path.abspath(argument) for argument in arguments}
+        return [TextFiles(named, by_name & found.keys(), unusable, copy)]
     if copy:
         raise InputError("--copy is for text files; kept rows are always written")
     sources: list[Source] = []
     for name, path in named.items():
         kind = FORMATS[row_format(path)]
-        sources.append(kind(Original(path), name, text, id, skip_bad))
+        sources.append(kind(Original(path), name, text, id, unusable))
     if "-" in arguments:
-        sources.append(JsonLines(Piped(spool), "stdin.jsonl", text, id, skip_bad))
+        sources.append(JsonLines(Piped(spool), "stdin.jsonl", text, id, unusable))
     return sources
 
 
 def row_format(path: PurePath) -> str:
     """The suffix that says how rows are stored, or nothing for text."""
-    stem = path.with_suffix("") if path.suffix in COMPRESSIONS else path
-    known = stem.suffix in FORMATS and (stem == path or stem.suffix != ".parquet")
-    return stem.suffix if known else ""
+    *_, first, last = ["", "", *(suffix.lower() for suffix in path.suffixes)]
+    packed = last in CODECS and first != ".parquet"
+    suffix = first if packed else last
+    return suffix if suffix in FORMATS else ""
 
 
 def _common_folder(arguments: list[Path]) -> str:
@@ -108,18 +124,19 @@ def _common_folder(arguments: list[Path]) -> str:
     return os.path.commonpath([os.path.abspath(folder) for folder in folders]) if folders else ""
 
 
-def _files(argument: Path, globs: Sequence[str], output: Path | None) -> list[Path]:
+def _files(
+    argument: Path, globs: Sequence[str], output: Path | None, unusable: Unusable
+) -> list[Path]:
     """The files an argument stands for."""
     if not argument.is_dir():
-        if not argument.exists():
-            raise InputError(f"{argument} does not exist")
+        _check_file(argument)
         return [argument]
     verdict = _judge(globs)
     wanted = (True,) if any(not glob.startswith("!") for glob in globs) else (True, None)
     files = []
 
     def refuse(error: OSError) -> None:
-        raise InputError(f"cannot read {error.filename}: {error.strerror}")
+        unusable.meet(error.filename, "", f"cannot read {error.filename}: {error.strerror}")
 
     for folder, folders, names in os.walk(argument, onerror=refuse):
         here = Path(folder)
@@ -131,6 +148,7 @@ def _files(argument: Path, globs: Sequence[str], output: Path | None) -> list[Pa
             if not name.startswith(".")
             and verdict(prefix + name) is not False
             and Path(os.path.abspath(here / name)) != output
+            and not is_output(here / name)
         ]
         for name in names:
             path = here / name
@@ -141,6 +159,17 @@ def _files(argument: Path, globs: Sequence[str], output: Path | None) -> list[Pa
     if not files:
         raise InputError(f"no file in {argument}" + (" matches the globs" if globs else ""))
     return sorted(files)
+
+
+def _check_file(path: Path) -> None:
+    """Refuse a file named as an input that cannot be what was meant."""
+    if not path.exists():
+        raise InputError(f"{path} does not exist")
+    if not path.is_file():
+        raise InputError(f"{path} is a pipe or a device: give - and redirect it to standard input")
+    advice = OTHERS.get(path.suffix.lower())
+    if advice and not row_format(path):
+        raise InputError(f"cannot read {path}: {advice}. {ROWS}")
 
 
 def _judge(globs: Sequence[str]) -> Callable[[str], bool | None]:

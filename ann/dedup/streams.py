@@ -19,16 +19,17 @@ from typing import IO, cast
 
 from ann.dedup.settings import InputError, need
 
-COMPRESSIONS = (".gz", ".zst")
+CODECS = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd"}
 
 
 @contextmanager
 def reading(raw: IO[bytes], suffix: str) -> Iterator[IO[bytes]]:
     """The contents of an open file, decompressed as the suffix says."""
-    if suffix == ".gz":
+    codec = CODECS.get(suffix.lower())
+    if codec == "gzip":
         with gzip.GzipFile(fileobj=raw) as stream:
             yield cast(IO[bytes], stream)
-    elif suffix == ".zst":
+    elif codec == "zstd":
         own = os.fdopen(os.dup(raw.fileno()), "rb")  # Arrow closes what it is given
         with io.BufferedReader(need("pyarrow").CompressedInputStream(own, "zstd")) as stream:
             yield stream
@@ -40,11 +41,12 @@ def reading(raw: IO[bytes], suffix: str) -> Iterator[IO[bytes]]:
 def creating(path: Path) -> Iterator[IO[bytes]]:
     """A new file, compressed as its name says."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    codec = CODECS.get(path.suffix.lower())
     with path.open("wb") as raw:
-        if path.suffix == ".gz":  # no name, no time: the same rows make the same file
+        if codec == "gzip":  # no name, no time: the same rows make the same file
             with gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as stream:
                 yield cast(IO[bytes], stream)
-        elif path.suffix == ".zst":
+        elif codec == "zstd":
             with need("pyarrow").CompressedOutputStream(raw, "zstd") as stream:
                 yield stream
         else:
@@ -113,7 +115,13 @@ class Piped(Original):
             yield sys.stdin.buffer
             return
         if not self._copied:
-            shutil.copyfileobj(sys.stdin.buffer, self._spool)
+            try:
+                shutil.copyfileobj(sys.stdin.buffer, self._spool)
+                self._spool.seek(0)
+            except OSError as error:
+                reason = error.strerror or error
+                message = f"cannot copy standard input to a file beside the output: {reason}"
+                raise InputError(message) from error
             self._copied = True
         self._spool.seek(0)
         yield self._spool

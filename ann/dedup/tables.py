@@ -13,10 +13,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from ann.dedup.columns import Ids, check_columns, id_values, text_batch
+from ann.dedup.columns import Ids, check_columns, id_values, text_batch, wanted_columns
 from ann.dedup.pipeline import Batch, Bools
-from ann.dedup.settings import need
+from ann.dedup.quotes import QuoteCounter, open_quote
+from ann.dedup.settings import InputError, need
 from ann.dedup.streams import Original, creating, explained, reading
+from ann.dedup.unusable import Unusable
 
 ROWS_READ = 4096  # of the wanted columns
 ROWS_WRITTEN = 1 << 16  # of all columns, and of each row group written
@@ -27,13 +29,13 @@ class Table:
     """What both formats share: the first reading, over record batches of some columns."""
 
     def __init__(
-        self, original: Original, name: str, text: str, id: str | None, skip_bad: bool
+        self, original: Original, name: str, text: str, id: str | None, unusable: Unusable
     ) -> None:
         self.name = name
         self.label = original.label
-        self.rows = self.skipped = self.invalid = 0
+        self.rows = self.invalid = 0
         self._original = original
-        self._text, self._id, self._skip_bad = text, id, skip_bad
+        self._text, self._id, self._unusable = text, id, unusable
 
     @property
     def size(self) -> int:
@@ -43,17 +45,21 @@ class Table:
         """Record batches of these columns, and the bytes of the file read so far."""
         raise NotImplementedError
 
+    def _keys(self, column: Any) -> Any:
+        """A column of ids, null where one is missing."""
+        return column
+
     def batches(self, ids: Ids, advance: Callable[[int], None]) -> Iterator[Batch]:
         """Read the text and the ids."""
-        columns = [self._text] if self._id is None else [self._text, self._id]
+        columns = wanted_columns(self._text, self._id)
         with explained(self.label):
             for record, told in self._read(columns):
                 where = f"{self.label}: column {self._text!r}"
-                batch = text_batch(record.column(self._text), where)
-                self.rows += record.num_rows
+                batch = text_batch(record.column(0), where)
                 if self._id is not None:
                     where = f"{self.label}: column {self._id!r}"
-                    ids.extend(id_values(record.column(self._id), where))
+                    ids.extend(id_values(self._keys(record.columns[-1]), where, self.rows))
+                self.rows += record.num_rows
                 yield batch
                 advance(told)
 
@@ -72,7 +78,7 @@ class Parquet(Table):
             done = 0
             for record in file.iter_batches(ROWS_READ, columns=columns):
                 done += record.num_rows
-                yield record, self.size * done // file.metadata.num_rows
+                yield record.select(columns), self.size * done // file.metadata.num_rows
 
     def write(self, kept: Bools, folder: Path) -> None:
         """Write the rows that stay, a row group for each batch."""
@@ -96,6 +102,9 @@ class Parquet(Table):
 class Csv(Table):
     """The rows of a CSV file with a header line."""
 
+    _quotes = 0
+    _refused: InputError | None = None
+
     def _header(self) -> tuple[list[str], bool]:
         """The names of the columns, and whether anything follows them."""
         with self._original.open() as raw, reading(raw, self._original.suffix) as stream:
@@ -103,16 +112,21 @@ class Csv(Table):
             names = next(csv.reader(lines), [])
             return names, bool(lines.read(1))
 
-    def _records(self, names: list[str], columns: list[str], bad_row: Any) -> Iterator[Any]:
-        """Record batches of these columns as bytes, and the bytes of the file read so far."""
+    def _records(self, width: int, places: list[int], bad_row: Any) -> Iterator[Any]:
+        """Record batches of the columns in these places, and the bytes of the file read so far.
+
+        To Arrow the columns are called by their places: of two of one name it would read one.
+        """
+        columns = list(map(str, places))
         pa, arrow_csv = need("pyarrow"), need("pyarrow.csv")
         with self._original.open() as raw, reading(raw, self._original.suffix) as stream:
+            counter = QuoteCounter(stream)
             for record in arrow_csv.open_csv(
-                stream,
+                counter,
                 arrow_csv.ReadOptions(
                     use_threads=False,  # rows are numbered in messages
                     block_size=CSV_BLOCK,
-                    column_names=names,
+                    column_names=list(map(str, range(width))),
                     skip_rows_after_names=1,
                 ),
                 arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=bad_row),
@@ -124,25 +138,50 @@ class Csv(Table):
                 ),
             ):
                 yield record, raw.tell()
+            self._quotes = counter.quotes
+
+    def _keys(self, column: Any) -> Any:
+        compute = need("pyarrow.compute")
+        return compute.if_else(compute.equal(column, ""), None, column)
 
     def _read(self, columns: list[str]) -> Iterator[tuple[Any, int]]:
         names, more = self._header()
         if names:
             check_columns(columns, names, self.label)
         if more:
-            yield from self._records(names, columns, self._bad_row)
+            places = [names.index(column) for column in columns]
+            try:
+                yield from self._records(len(names), places, self._bad_row)
+            except ValueError as error:
+                raise self._refused or error from None
+            self._check_quotes()
+
+    def _check_quotes(self) -> None:
+        """Refuse a file whose last cell has swallowed the rows after an open quote."""
+        if self._quotes % 2 == 0:
+            return
+        with self._original.open() as raw, reading(raw, self._original.suffix) as stream:
+            if line := open_quote(stream):
+                raise InputError(f"{self.label}: the quote opened in line {line} is never closed")
 
     def _bad_row(self, row: Any) -> str:
-        self.skipped += self._skip_bad
-        return "skip" if self._skip_bad else "error"
+        reason = f"{row.actual_columns} cells for {row.expected_columns} columns: {row.text}"
+        try:
+            self._unusable.meet(self.label, f"row {row.number} (the header is row 1)", reason)
+        except InputError as error:  # which cannot pass through Arrow
+            self._refused = error
+            return "error"
+        return "skip"
 
     def write(self, kept: Bools, folder: Path) -> None:
         """Write the rows that stay; what was skipped is skipped again."""
         names, more = self._header()
-        row = 0
+        width, row = len(names), 0
         with creating(folder / self.name) as out:
             out.write(_csv_lines([names] if names else []))
-            for record, _ in self._records(names, names, lambda _: "skip") if more else ():
+            if not more:
+                return
+            for record, _ in self._records(width, list(range(width)), lambda _: "skip"):
                 stays = kept[row : row + record.num_rows]
                 row += record.num_rows
                 columns = (column.filter(stays) for column in record.columns)

@@ -1,7 +1,7 @@
 """Text files: each one a document, named by its path below the common folder.
 
 A file with a NUL byte in its first 8 KiB is binary (UTF-16 text looks like that, too): passed
-over and counted.
+over and counted, but refused where it was named itself.
 """
 
 import os
@@ -15,20 +15,24 @@ from ann.dedup.columns import Ids
 from ann.dedup.pipeline import Batch, Bools
 from ann.dedup.settings import InputError
 from ann.dedup.streams import Original, creating, explained
+from ann.dedup.unusable import Unusable
 
 PROBE = 8192  # bytes in which a NUL tells a binary file, as in git and ripgrep
 BATCH = 1 << 20  # bytes of text sketched at once
 FILES_A_BATCH = 256  # of tiny files, so that the progress bar moves
+ROWS = "Rows are read from .jsonl, .ndjson, .json, .csv (also .gz, .zst) and .parquet"
 
 
 class TextFiles:
     """All text files of a job, as one source."""
 
-    def __init__(self, paths: dict[str, Path], skip_bad: bool, copy: bool) -> None:
-        self.rows = self.skipped = self.invalid = self.binary = 0
+    def __init__(
+        self, paths: dict[str, Path], by_name: set[str], unusable: Unusable, copy: bool
+    ) -> None:
+        self.rows = self.invalid = self.binary = 0
         self.label = "the text files"
         self._originals = {name: Original(path) for name, path in paths.items()}
-        self._skip_bad, self._copy = skip_bad, copy
+        self._by_name, self._unusable, self._copy = by_name, unusable, copy
         self._names: list[str] = []  # of the rows
 
     @property
@@ -56,6 +60,8 @@ class TextFiles:
             yield Batch(texts, np.array(sizes, np.int64))
             advance(told)
         self.rows = len(self._names)
+        if self.binary and not self.rows:
+            raise InputError(f"every file is binary: there is no text. {ROWS}")
         ids.extend(printable(name) for name in self._names)
 
     def _contents(self, original: Original) -> bytes | None:
@@ -65,10 +71,10 @@ class TextFiles:
                 head = raw.read(PROBE)
                 if b"\0" not in head:
                     return head + raw.read()
-        except InputError:
-            if not self._skip_bad:
-                raise
-            self.skipped += 1
+                if os.path.abspath(original.path) in self._by_name:
+                    raise InputError(f"{original.label} is binary, not text. {ROWS}")
+        except InputError as error:
+            self._unusable.meet(original.label, "", str(error))
         else:
             self.binary += 1
         return None

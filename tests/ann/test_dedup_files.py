@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -258,18 +259,19 @@ def test_the_summary_in_a_pipe(corpus, write):
     expected = ann.deduplicate(corpus).stats
     first = f"{expected.documents:,} documents: {expected.kept:,} kept, {expected.removed:,} near"
     assert done.stdout.startswith(first)
-    for piece in ("Largest clusters", "like row ", "found with probability 0.99", "saved"):
+    for piece in ("Largest clusters", "row ", "found with probability 0.99", "saved"):
         assert piece in done.stdout
 
 
 BAD_ROWS = {
-    b'{"text": "a"': "Expecting ',' delimiter at column 13",
+    b'{"text": "a"': "not JSON: Expecting ',' delimiter at column 13",
     b"[1]": "a row must be an object, not list",
     b'{"txt": "a", "id": 1}': "no field 'text'; the fields are 'txt', 'id'",
     b'{"text": 3}': "field 'text' holds 3, not text",
     b'{"text": ["a"]}': "field 'text' holds \\[\"a\"\\], not text",
-    b'{"text": "a"} {"text": "b"}': "Extra data at column 15",
-    b"[" * 100_000: "recursion",
+    b'{"text": "a"} {"text": "b"}': "not JSON: Extra data at column 15",
+    b'{"text": "a': "not JSON: Unterminated string starting at column 10",
+    b"[" * 100_000: "nested too deeply",
 }
 
 
@@ -277,13 +279,13 @@ BAD_ROWS = {
 def test_a_bad_line_is_named_or_skipped(bad, write, tmp_path, command):
     good = b'{"text": "some words"}\n'
     path = write("rows.jsonl", [good, b"\n", bad + b"\n", b"  \n", good])
-    with pytest.raises(InputError, match=rf"rows.jsonl, line 3: .*{BAD_ROWS[bad]}"):
+    with pytest.raises(InputError, match=rf"rows.jsonl, line 3: {BAD_ROWS[bad]}.*--on-error skip"):
         run([str(path)], Settings())
     told = summary_of(command(path, "--on-error", "skip", "--json", "-o", tmp_path / "out"))
     assert (told["documents"], told["skipped"], told["removed"]) == (2, 1, 1)
     assert (tmp_path / "out/kept/rows.jsonl").read_bytes() == good
     path.write_bytes(bad + b"\n")
-    with pytest.raises(InputError, match=r"no row can be used: .*line 1"):
+    with pytest.raises(InputError, match=r"nothing of .* can be used; the last: .*line 1: "):
         run([str(path)], Settings(), skip_bad=True)
 
 
@@ -311,11 +313,88 @@ def test_what_real_json_lines_hold_is_read_and_passed_on(write, tmp_path, comman
 
 def test_a_bad_csv_row_is_named_or_skipped(write, tmp_path, command):
     path = write("rows.csv", "id,text\n1,some words\n2,b,c\n3,some words\n")
-    with pytest.raises(InputError, match=r"rows.csv: .*Row #3: Expected 2 columns, got 3: 2,b,c"):
+    with pytest.raises(
+        InputError, match=r"rows.csv, row 3 .*: 3 cells for 2 columns: 2,b,c \(--on-error skip"
+    ):
         run([str(path)], Settings())
     told = summary_of(command(path, "--on-error", "skip", "--json", "-o", tmp_path / "out"))
     assert (told["documents"], told["skipped"], told["removed"]) == (2, 1, 1)
     assert (tmp_path / "out/kept/rows.csv").read_text() == "id,text\n1,some words\n"
+
+
+def test_the_first_that_are_skipped_are_noted(write, tmp_path, command):
+    first = write("a.jsonl", ['{"text": "a"}\n', *(["{}\n"] * 11)])
+    second = write("b.csv", "text,n\na,b,c\nb,1\n")
+    told = summary_of(command(first, second, "--on-error", "skip", "--json"))
+    assert told["skipped"] == 12
+    why = "no field 'text'; the fields are none"
+    assert told["first_skipped"] == [
+        {"file": str(first), "place": f"line {line}", "why": why} for line in range(2, 12)
+    ]
+    shown = command(second, "--on-error", "skip").stdout
+    assert f"{second}, row 2 (the header is row 1): 3 cells for 2 columns: a,b,c" in shown
+
+
+def test_texts_too_short_for_the_shingles_are_counted(write, command):
+    texts = [
+        "国家统计局昨日公布的数据显示，全国居民收入增长。",
+        "北京市气象台今天上午发布大风预警。",
+        "",
+        LONG,
+    ]
+    path = write("rows.jsonl", json_lines(texts))
+    shown = command(path).stdout
+    assert "2 of at most 5 words" in shown
+    assert "see --ngram, and\n  --unit char for languages" in shown
+    assert "--unit char" not in command(path, "--unit", "char").stdout
+    assert summary_of(command(path, "--json"))["short"] == 2
+
+
+def test_the_wording_of_one_and_of_copies(write, command):
+    shown = command(write("rows.jsonl", json_lines([LONG, LONG])), "--threshold", "0.999").stdout
+    for piece in (
+        "2 documents: 1 kept, 1 near-duplicate removed",
+        "  1 pair of Jaccard similarity >= 0.999",
+        "  row 0 and 1 other\n",
+        "; 0 candidates besides exact copies",
+    ):
+        assert piece in shown
+    assert "probability 1.0000" not in shown
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_a_quote_that_is_never_closed_is_refused(suffix, write, tmp_path, command):
+    rows = 'n,text\n1,"a ""b"", c"\n2,5 of snow\n3,"b\nb"\n4,"c\n5,d\n6,e\n'
+    path = write(f"rows.csv{suffix}", pack(rows.encode(), suffix))
+    result = command(path, "-o", tmp_path / "out", "--on-error", "skip")
+    assert result.stderr == f"Error: {path}: the quote opened in line 6 is never closed\n"
+    path = write(f"rows.csv{suffix}", pack(rows.replace('4,"', '4,5" of snow').encode(), suffix))
+    assert summary_of(command(path, "--json"))["documents"] == 6
+
+
+def test_ids_of_tables_are_text_or_whole_numbers(tmp_path, write):
+    path = tmp_path / "rows.parquet"
+    for ids, message in {
+        (1.0, 2.0): "column 'k' holds double; ids are text or whole numbers",
+        (True, False): "column 'k' holds bool; ids are",
+        ("a", None): "column 'k' is null in row 1: each needs an id",
+        (None, None): "column 'k' is null in row 0: each needs an id",
+    }.items():
+        pq.write_table(pa.table({"text": ["a", "b"], "k": ids}), path)
+        with pytest.raises(InputError, match=message):
+            run([str(path)], Settings(), id="k")
+    path = write("rows.csv", "text,k\na,1\nb,\n")
+    with pytest.raises(InputError, match="column 'k' is null in row 1: each needs an id"):
+        run([str(path)], Settings(), id="k")
+
+
+def test_ids_that_are_not_utf8_are_replaced(write, tmp_path, command):
+    path = write("rows.jsonl", b'{"text": "a", "k": "\\ud800"}\n{"text": "a", "k": "\xff"}\n')
+    assert command(path, "--id", "k", "-o", tmp_path / "out").exit_code == 0
+    path = write("rows.csv", b"text,k\na,\xff\na,b\n")
+    assert command(path, "--id", "k", "-o", tmp_path / "out", "--force").exit_code == 0
+    ids = pq.read_table(tmp_path / "out/clusters.parquet").column("id").to_pylist()
+    assert ids == ["\ufffd", "b"]
 
 
 def test_invalid_utf8_in_tables(write, tmp_path, command):
@@ -379,7 +458,7 @@ def test_a_file_that_vanishes_is_named_or_skipped(write, tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"cannot read .*b.txt: No such file"):
         run([str(tmp_path / "in")], Settings())
     gone.write_text("b")
-    assert run([str(tmp_path / "in")], Settings(), skip_bad=True).skipped == 1
+    assert run([str(tmp_path / "in")], Settings(), skip_bad=True).unusable.count == 1
 
 
 @pytest.mark.parametrize(
@@ -389,11 +468,11 @@ def test_a_file_that_vanishes_is_named_or_skipped(write, tmp_path, monkeypatch):
         (["rows.jsonl", "--id", "key"], "no field 'key'; the fields are 'text', 'n'", 1),
         (["rows.csv", "--text", "body"], "no column 'body'; its columns are 'id', 'text'", 1),
         (["rows.parquet", "--id", "k"], "no column 'k'; its columns are 'text', 'n'", 1),
-        (["rows.parquet", "--text", "n"], "column 'n' holds int64, not text", 1),
+        (["rows.parquet", "--text", "n"], "holds int64, not text: choose another (--text", 1),
         (["nowhere.jsonl"], "nowhere.jsonl does not exist", 1),
         (["folder", "--glob", "*.c"], "no file in folder matches the globs", 1),
         (["nothing"], "no file in nothing", 1),
-        (["folder", "rows.csv"], "give them to separate runs", 1),
+        (["folder", "rows.csv"], "such as --glob '*.txt' or --glob '!*.csv*'", 1),
         (["folder", "-"], "do not mix it with text files", 1),
         (["folder", "--id", "x"], "text files have none", 1),
         (["folder", "--glob", "[z-a]"], "cannot understand the glob '[z-a]'", 1),
@@ -403,8 +482,12 @@ def test_a_file_that_vanishes_is_named_or_skipped(write, tmp_path, monkeypatch):
         (["rows.csv", "-o", "folder"], "folder is no output of this command", 1),
         (["rows.csv", "-o", "folder", "--force"], "is no output of this command", 1),
         (["rows.csv", "-o", "rows.csv/out"], "cannot write", 1),
-        (["rows.csv", "--num-perm", "2"], "raise num_perm or lower the recall", 1),
-        (["rows.csv", "--ngram", "999"], "ngram must be 1 .. 256", 1),
+        (["rows.csv", "--num-perm", "2"], "raise --num-perm or lower --recall", 1),
+        ([""], "the path is empty", 2),
+        (["rows.csv", "-o", ""], "the path is empty", 2),
+        (["rows.csv", "--glob", "*.csv"], "and no input is a folder", 1),
+        (["rows.csv", "--ngram", "999"], "is not in the range 1<=x<=256", 2),
+        (["rows.csv", "--num-perm", "65537"], "is not in the range 1<=x<=65536", 2),
         (["rows.csv", "--threshold", "0"], "--threshold", 2),
         (["rows.csv", "--threshold", "nan"], "threshold must be above 0", 1),
         (["rows.csv", "--recall", "1"], "--recall", 2),
@@ -445,6 +528,21 @@ def test_a_former_output_goes_only_when_the_new_one_is_whole(write, tmp_path, co
     assert inside.exists()
 
 
+def test_a_former_output_inside_an_input_is_passed_over(write, tmp_path, command):
+    write("in/a.txt", LONG)
+    write("in/report/summary.json.txt", "not ours")
+    for name in ("one", "two"):
+        told = summary_of(command(tmp_path / "in", "-o", tmp_path / "in" / name, "--json"))
+        assert told["documents"] == 2
+
+
+def test_a_folder_with_a_summary_of_another_kind_is_not_replaced(write, tmp_path, command):
+    mine = write("mine/summary.json", "{}")
+    result = command(write("rows.csv", "text\na\n"), "-o", mine.parent, "--force")
+    assert "is no output of this command" in result.stderr
+    assert mine.exists()
+
+
 def test_an_input_that_changes_in_between_is_refused(write, tmp_path):
     path = write("rows.jsonl", json_lines([LONG, LONG, "b"]))
 
@@ -457,23 +555,68 @@ def test_an_input_that_changes_in_between_is_refused(write, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["rows.jsonl"]
 
 
-def test_ctrl_c_leaves_nothing(tmp_path):
+def test_a_full_disk_for_standard_input_names_the_copy(tmp_path, command, monkeypatch):
+    def full(source, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    result = command("-", "-o", tmp_path / "out", input='{"text": "a"}')
+    message = "cannot copy standard input to a file beside the output: No space left on device"
+    assert result.stderr == f"Error: {message}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_summary_that_cannot_be_printed(write):
+    path = write("rows.jsonl", json_lines([LONG]))
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([TRACTABLE, "dedup", path], stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 1
+    message = b"Error: cannot write to standard output: No space left on device\n"
+    assert done.stderr == message
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([TRACTABLE, "dedup", path], stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_an_unreadable_folder_is_named_or_skipped(write, tmp_path, command, monkeypatch):
+    write("in/a.txt", LONG)
+    closed = write("in/closed/b.txt", LONG).parent
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path) == str(closed):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    result = command(tmp_path / "in")
+    assert f"cannot read {closed}: Permission denied (--on-error skip" in result.stderr
+    told = summary_of(command(tmp_path / "in", "--on-error", "skip", "--json"))
+    assert (told["documents"], told["skipped"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("signal_sent", "code", "told"),
+    [(signal.SIGINT, 1, "Aborted!"), (signal.SIGTERM, 143, "")],
+    ids=["SIGINT", "SIGTERM"],
+)
+def test_a_signal_leaves_nothing(signal_sent, code, told, tmp_path):
     """A job that waits for more input is interrupted in the middle of its reading."""
-    fifo = tmp_path / "rows.jsonl"
-    os.mkfifo(fifo)
-    words = [TRACTABLE, "dedup", fifo, "-o", tmp_path / "out"]
-    with (
-        subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as job,
-        fifo.open("w") as rows,  # returns once the job has opened the other end
-    ):
-        rows.write('{"text": "a"}\n')
-        rows.flush()
-        assert list(tmp_path.glob(".out.*.partial"))
-        job.send_signal(signal.SIGINT)
+    words = [TRACTABLE, "dedup", "-", "-o", tmp_path / "out"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe) as job:
+        deadline = time.monotonic() + 30
+        while not list(tmp_path.glob(".out.*.partial")):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        job.send_signal(signal_sent)
         _, errors = job.communicate(timeout=30)
-    assert job.returncode == 1
-    assert errors.decode().strip() == "Aborted!"
-    assert [p.name for p in tmp_path.iterdir()] == ["rows.jsonl"]
+    assert job.returncode == code
+    assert errors.decode().strip() == told
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_command_line_starts_lightly(tmp_path):
@@ -509,6 +652,95 @@ class Absent:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] == self.name:
             raise ModuleNotFoundError(f"No module named {name!r}", name=self.name)
+
+
+@pytest.mark.parametrize(
+    "name", ["c.json.gz", "C.JSONL.GZ", "c.json", "c.jsonl.zstd", "c.Json.zst"]
+)
+def test_rows_are_known_by_any_suffix_in_use(name, write, tmp_path, command):
+    lines = json_lines([LONG, "b", LONG])
+    packing = {".zstd": ".zst"}.get(Path(name).suffix.lower(), Path(name).suffix.lower())
+    path = write(name, pack("".join(lines).encode(), packing))
+    assert summary_of(command(path, "-o", tmp_path / "out", "--json"))["removed"] == 1
+    assert unpack(tmp_path / "out/kept" / name).decode() == "".join(lines[:2])
+
+
+def test_suffixes_of_tables_in_capitals(write, tmp_path, command):
+    pq.write_table(pa.table({"text": [LONG, LONG]}), tmp_path / "x.PARQUET")
+    told = summary_of(command(tmp_path / "x.PARQUET", write("x.CSV", f"text\n{LONG}\n"), "--json"))
+    assert told["removed"] == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "advice"),
+    [
+        ("x.parq", b"PAR1\0\0", "is binary, not text. Rows are read from .jsonl"),
+        ("x.bin", b"a" * 8191 + b"\0", "is binary, not text. Rows are read from .jsonl"),
+        ("x.jsonl.bz2", b"BZh9", "unpack it (rows may come by standard input: bzcat"),
+        ("x.JSONL.XZ", b"\xfd7zXZ\0", "unpack it (rows may come by standard input: xzcat"),
+        ("x.tsv", b"text\tid\n", "convert it to CSV"),
+        ("x.txt.gz", b"\x1f\x8b", "unpack it: text is not read from compressed files"),
+        ("x.parquet.gz", b"\x1f\x8b", "unpack it"),
+    ],
+)
+def test_a_named_file_of_another_kind_is_refused(name, content, advice, write, command):
+    path = write(name, content)
+    result = command(path)
+    assert result.exit_code == 1
+    assert str(path) in result.stderr
+    assert advice in result.stderr
+    assert "Rows are read from" in result.stderr
+
+
+def test_a_folder_of_binary_files_alone_is_refused(write, tmp_path, command):
+    write("in/a.png", b"\x89PNG\0\0")
+    assert "every file is binary" in command(tmp_path / "in").stderr
+
+
+def test_a_pipe_as_a_file_is_refused(tmp_path, command):
+    os.mkfifo(tmp_path / "rows.jsonl")
+    assert "give - and redirect it" in command(tmp_path / "rows.jsonl").stderr
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
+def test_the_text_may_be_its_own_id(suffix, write, tmp_path, command):
+    texts = [LONG, "b", LONG.upper()]
+    path = tmp_path / f"rows.{suffix}"
+    if suffix == "parquet":
+        pq.write_table(pa.table({"text": texts}), path)
+    else:
+        write(path.name, ["text\n", *(f"{text}\n" for text in texts)])
+        if suffix == "jsonl":
+            write(path.name, json_lines(texts))
+    assert command(path, "--id", "text", "-o", tmp_path / "out").exit_code == 0
+    ids = pq.read_table(tmp_path / "out/clusters.parquet").column("id").to_pylist()
+    assert ids == [LONG, LONG.upper()]
+
+
+def test_a_null_text_is_no_id(write):
+    path = write("rows.jsonl", '{"text": null}')
+    with pytest.raises(InputError, match="field 'text' holds null, not text"):
+        run([str(path)], Settings(), id="text")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_column_that_is_there_twice(suffix, write, tmp_path, command):
+    path = tmp_path / f"rows.{suffix}"
+    columns = [[LONG, LONG], ["1", "2"], ["3", "4"]]
+    table = pa.table(columns, names=["text", "n", "n"])
+    if suffix == "csv":
+        pa.csv.write_csv(table, path, pa.csv.WriteOptions(quoting_style="none"))
+        path.write_text(path.read_text().replace('"', ""))
+    else:
+        pq.write_table(table, path)
+    result = command(path, "--id", "n")
+    assert result.stderr == f"Error: {path} has 2 columns named 'n'\n"
+    assert command(path, "-o", tmp_path / "out").exit_code == 0  # nobody asked for it
+    kept = tmp_path / "out/kept" / path.name
+    if suffix == "csv":
+        assert kept.read_text() == f"text,n,n\n{LONG},1,3\n"
+    else:
+        assert pq.ParquetFile(kept).read().equals(table.slice(0, 1))
 
 
 def test_copies_are_made_of_unchanged_files(write, tmp_path):

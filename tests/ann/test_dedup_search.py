@@ -1,5 +1,6 @@
 """`ann.deduplicate` against a brute-force join, and what it promises."""
 
+import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -147,6 +148,12 @@ def test_keeps_the_first_or_the_longest_and_breaks_ties_by_id():
     assert by_id.representative.tolist() == [3, 3, 3, 3, 4]
 
 
+def test_the_text_may_be_its_own_id():
+    for table in (pa.table({"text": ["b a", "B A", "c"]}), pd.DataFrame({"text": ["b a", "B A"]})):
+        longest = ann.deduplicate(table, id="text", keep="longest")
+        assert longest.representative.tolist()[:2] == [1, 1]
+
+
 def test_a_chain_of_resemblance_removes_only_what_resembles_the_kept_one(oracle):
     words = [f"w{i}" for i in range(120)]
     texts = [" ".join(words[i : i + 100]) for i in (0, 6, 12, 18)]
@@ -216,6 +223,16 @@ def test_filter_returns_what_it_was_given(container, corpus):
         result.filter(texts[:-1])
 
 
+def test_filter_of_what_has_no_rows_to_pick_from():
+    table = pa.table({"text": ["a b", "c", "A b"]})
+    result = ann.deduplicate(table)
+    expected = table.slice(0, 2)
+    assert result.filter(table.to_reader()).equals(expected)
+    assert result.filter(duckdb.arrow(table)).equals(expected)
+    with pytest.raises(TypeError, match="collect"):
+        result.filter(pl.LazyFrame({"text": ["a"]}))
+
+
 def test_clusters_and_repr():
     result = ann.deduplicate(["a b c", "x y z", "x y z", "a b c", "x y z", "q"])
     assert [(c.kept, c.removed.tolist()) for c in result.largest(5)] == [(1, [2, 4]), (0, [3])]
@@ -257,13 +274,33 @@ def test_bad_options(options, message):
     ("data", "options", "error", "message"),
     [
         ("text", {}, TypeError, "pass a list"),
-        (["a", 3], {}, TypeError, "document 1 is a int, not a str"),
+        (b"text", {}, TypeError, "pass a list"),
+        (None, {}, TypeError, "None holds no documents"),
+        (3, {}, TypeError, "cannot take documents from type int"),
+        ({"text": ["a"]}, {}, TypeError, r"pass pyarrow.table\(data\), or a list"),
+        (pl.LazyFrame({"text": ["a"]}), {}, TypeError, r"pass what its collect\(\) gives"),
+        (["a"], {"threshold": "0.8"}, TypeError, "threshold must be a number, not '0.8'"),
+        (["a"], {"ngram": 2.5}, TypeError, "ngram must be a whole number, not 2.5"),
+        (["a"], {"threads": "2"}, TypeError, "threads must be a whole number, not '2'"),
+        (["a", 3], {}, TypeError, "document 1 is no str: its type is int"),
         (["a", "\ud800"], {}, InputError, "document 1 holds a lone surrogate"),
         (pa.table({"body": ["a"]}), {}, InputError, "no column 'text'; its columns are 'body'"),
         (pd.DataFrame({"body": ["a"]}), {}, InputError, "no column 'text'; its columns are 'body'"),
         (pa.table({"text": [1]}), {}, InputError, "column 'text' holds int64, not text"),
-        (pa.table({"text": ["a"], "i": [[1]]}), {"id": "i"}, InputError, "cannot be an id"),
-        (pa.table({"text": ["a"], "i": [None]}), {"id": "i"}, InputError, "needs an id"),
+        (pa.table({"text": ["a"], "i": [[1]]}), {"id": "i"}, InputError, "ids are text or"),
+        (pa.table({"text": ["a"], "i": [None]}), {"id": "i"}, InputError, "is null in row 0"),
+        (
+            pa.table([["a"], ["b"]], names=["text", "text"]),
+            {},
+            InputError,
+            "has 2 columns named 'text'",
+        ),
+        (
+            pd.DataFrame([["a", "b"]], columns=["text", "text"]),
+            {},
+            InputError,
+            "has 2 columns named 'text'",
+        ),
         (pa.array(["a"]), {"id": "i"}, InputError, "a StringArray has none"),
     ],
 )
