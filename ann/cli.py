@@ -137,6 +137,11 @@ def dedup(
             )
     except InputError as error:
         raise click.ClickException(str(error)) from error
+    except MemoryError:
+        raise click.ClickException(
+            "out of memory: --threshold or --ngram raised leaves fewer pairs; --num-perm lowered,"
+            " or fewer documents at once, take less"
+        ) from None
     _print(json.dumps(outcome.as_dict()) if as_json else summary(outcome))
 
 

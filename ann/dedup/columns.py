@@ -18,12 +18,23 @@ def text_sizes(texts: list[str]) -> Int64s:
     return sizes
 
 
+def plain(column: Any) -> Any:
+    """An Arrow array without dictionary and views, which few of Arrow's functions know."""
+    pa = need("pyarrow")
+    if pa.types.is_dictionary(column.type):
+        return plain(column.dictionary).take(column.indices)
+    if pa.types.is_string_view(column.type):
+        return column.cast(pa.large_string())
+    if pa.types.is_binary_view(column.type):
+        return column.cast(pa.large_binary())
+    return column
+
+
 def text_batch(column: Any, where: str) -> Batch:
     """A batch of an Arrow text column."""
     pa, compute = need("pyarrow"), need("pyarrow.compute")
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    if pa.types.is_null(column.type) or pa.types.is_string_view(column.type):
+    column = plain(column)
+    if pa.types.is_null(column.type):
         column = column.cast(pa.string())
     elif not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
         raise InputError(
@@ -36,10 +47,9 @@ def text_batch(column: Any, where: str) -> Batch:
 def id_values(column: Any, where: str, start: int) -> list[int] | list[str]:
     """An Arrow id column, whose first row has the number `start`, as ints or texts."""
     pa = need("pyarrow")
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
+    column = plain(column)
     kind = column.type
-    usable = "is_string", "is_large_string", "is_string_view", "is_integer", "is_null"
+    usable = "is_string", "is_large_string", "is_integer", "is_null"
     if not any(getattr(pa.types, name)(kind) for name in usable):
         raise InputError(f"{where} holds {kind}; ids are text or whole numbers")
     try:

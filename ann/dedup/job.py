@@ -157,4 +157,5 @@ def _write(sources: Sequence[Source], outcome: Outcome, folder: Path, progress: 
 def _table(path: Path, **columns: Any) -> None:
     arrays = [arrow_column(column) for column in columns.values()]
     table = need("pyarrow").Table.from_arrays(arrays, names=list(columns))
-    need("pyarrow.parquet").write_table(table, path)
+    with path.open("wb") as file:  # Arrow opens no path that is not UTF-8
+        need("pyarrow.parquet").write_table(table, file)

@@ -93,16 +93,14 @@ class JsonLines:
         """The row of one line that may be bad; None for a blank line and one that is skipped."""
         if not line.strip():
             return None
-        clean = line.rstrip().decode("utf-8", "replace")
+        clean = line.rstrip().decode("utf-8", "surrogateescape")  # marks what is not UTF-8
         try:
             text, *id = self._fields(json.loads(clean.removeprefix("\ufeff")))
         except (ValueError, RecursionError) as error:
             self._unusable.meet(self.label, f"line {number}", _reason(error))
             return None
-        valid = _valid(text)
-        self.invalid += clean.count("\ufffd") - line.count("\ufffd".encode())
         self.invalid += len(SURROGATE.findall(text or ""))
-        return self._row(valid, *(_valid(value) for value in id))
+        return self._row(*map(_valid, [text, *id]))
 
     def _fields(self, row: Any) -> list[Any]:
         """The values of the wanted fields, or a ValueError that says what is amiss."""

@@ -76,12 +76,14 @@ def open_sources(
     """
     if globs and not any(os.path.isdir(argument) for argument in arguments):
         raise InputError("--glob chooses files of a folder, and no input is a folder")
-    found: dict[str, Path] = {}
+    found: dict[str, Path | None] = {}  # by where it really lies; None: standard input
     for argument in arguments:
-        if argument != "-":
-            for path in _files(Path(argument), globs, output, unusable):
-                found.setdefault(os.path.abspath(path), path)
-    paths = list(found.values())
+        if argument == "-":
+            found["-"] = None
+            continue
+        for path in _files(Path(argument), globs, output, unusable):
+            found.setdefault(os.path.realpath(path), path)
+    paths = [path for path in found.values() if path is not None]
     rows = [path for path in paths if row_format(path)]
     if rows and len(rows) < len(paths):
         other = next(path for path in paths if not row_format(path))
@@ -91,22 +93,32 @@ def open_sources(
             f" of a folder, such as --glob '{only}' or --glob '!*{row_format(rows[0])}*'"
         )
     base = _common_folder([Path(argument) for argument in arguments if argument != "-"])
-    named = {os.path.relpath(path, base): path for path in paths}
+    named: dict[str, Path | None] = {}
+    for path in paths:
+        name = os.path.relpath(path, base)
+        if name in named:
+            raise InputError(f"{path} and {named[name]} would both be kept as {name}")
+        named[name] = path
     if paths and not rows:
         if "-" in arguments:
             raise InputError("standard input holds rows: do not mix it with text files")
         if id is not None:
             raise InputError("--id names a column, and text files have none")
-        by_name = {os.path.abspath(argument) for argument in arguments}
-        return [TextFiles(named, by_name & found.keys(), unusable, copy)]
+        by_name = {os.path.realpath(argument) for argument in arguments}
+        files = {name: path for name, path in named.items() if path is not None}
+        return [TextFiles(files, by_name & found.keys(), unusable, copy)]
     if copy:
         raise InputError("--copy is for text files; kept rows are always written")
     sources: list[Source] = []
-    for name, path in named.items():
-        kind = FORMATS[row_format(path)]
-        sources.append(kind(Original(path), name, text, id, unusable))
-    if "-" in arguments:
-        sources.append(JsonLines(Piped(spool), "stdin.jsonl", text, id, unusable))
+    for file in found.values():
+        if file is not None:
+            kind, name = FORMATS[row_format(file)], os.path.relpath(file, base)
+            sources.append(kind(Original(file), name, text, id, unusable))
+            continue
+        name = "stdin.jsonl"
+        while name in named:
+            name = f"piped-{name}"
+        sources.append(JsonLines(Piped(spool), name, text, id, unusable))
     return sources
 
 
@@ -147,7 +159,7 @@ def _files(
             for name in folders
             if not name.startswith(".")
             and verdict(prefix + name) is not False
-            and Path(os.path.abspath(here / name)) != output
+            and Path(os.path.realpath(here / name)) != output
             and not is_output(here / name)
         ]
         for name in names:

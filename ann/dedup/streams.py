@@ -60,7 +60,14 @@ def explained(name: str) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (OSError, EOFError, ValueError, csv.Error, zlib.error) as error:  # Arrow's: ValueErrors
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        NotImplementedError,
+        csv.Error,
+        zlib.error,
+    ) as error:  # Arrow's: ValueErrors
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise InputError(f"cannot read {name}: {reason}") from error
 
@@ -85,7 +92,11 @@ class Original:
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
         """The bytes of the file; refused if it is not what it was before."""
-        with self.path.open("rb") as raw:
+        try:
+            raw = self.path.open("rb")
+        except OSError as error:
+            raise InputError(f"cannot read {self.label}: {error.strerror or error}") from error
+        with raw:
             self._check(raw)
             yield raw
             self._check(raw)
@@ -111,6 +122,8 @@ class Piped(Original):
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
+        if sys.stdin is None:
+            raise InputError("standard input is closed")
         if self._spool is None:
             yield sys.stdin.buffer
             return

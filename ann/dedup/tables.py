@@ -13,7 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from ann.dedup.columns import Ids, check_columns, id_values, text_batch, wanted_columns
+from ann.dedup.columns import Ids, check_columns, id_values, plain, text_batch, wanted_columns
 from ann.dedup.pipeline import Batch, Bools
 from ann.dedup.quotes import QuoteCounter, open_quote
 from ann.dedup.settings import InputError, need
@@ -96,7 +96,17 @@ class Parquet(Table):
                     stays = kept[row : row + record.num_rows]
                     row += record.num_rows
                     if stays.any():
-                        out.write_batch(record.filter(stays))
+                        out.write_batch(_filtered(record, stays))
+
+
+def _filtered(record: Any, stays: Bools) -> Any:
+    """The rows that stay; columns of views by way of plain ones, as Arrow filters no views."""
+    columns = []
+    for column in record.columns:
+        views = column.type in (need("pyarrow").string_view(), need("pyarrow").binary_view())
+        kept = (plain(column) if views else column).filter(stays)
+        columns.append(kept.cast(column.type) if views else kept)
+    return need("pyarrow").RecordBatch.from_arrays(columns, schema=record.schema)
 
 
 class Csv(Table):
@@ -109,8 +119,10 @@ class Csv(Table):
         """The names of the columns, and whether anything follows them."""
         with self._original.open() as raw, reading(raw, self._original.suffix) as stream:
             lines = io.TextIOWrapper(stream, "utf-8-sig", "surrogateescape", newline="")
-            names = next(csv.reader(lines), [])
-            return names, bool(lines.read(1))
+            names, more = next(csv.reader(lines), []), bool(lines.read(1))
+        if more and not names:
+            raise InputError(f"{self.label}: the first line is blank; it should name the columns")
+        return names, more
 
     def _records(self, width: int, places: list[int], bad_row: Any) -> Iterator[Any]:
         """Record batches of the columns in these places, and the bytes of the file read so far.

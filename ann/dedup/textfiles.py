@@ -71,7 +71,7 @@ class TextFiles:
                 head = raw.read(PROBE)
                 if b"\0" not in head:
                     return head + raw.read()
-                if os.path.abspath(original.path) in self._by_name:
+                if os.path.realpath(original.path) in self._by_name:
                     raise InputError(f"{original.label} is binary, not text. {ROWS}")
         except InputError as error:
             self._unusable.meet(original.label, "", str(error))
