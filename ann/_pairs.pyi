@@ -17,11 +17,12 @@ def candidate_pairs(
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]: ...
 def text_keys(offsets: NDArray[np.int64], shingles: NDArray[np.uint64]) -> NDArray[np.uint64]: ...
 def distinct_sets(
-    offsets: NDArray[np.int64], shingles: NDArray[np.uint64], which: ArrayLike | None = None
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
-def outlines(
-    starts: NDArray[np.int64], counts: NDArray[np.int64], shingles: NDArray[np.uint64]
-) -> NDArray[np.uint64]: ...
+    offsets: NDArray[np.int64],
+    shingles: NDArray[np.uint64],
+    rows: NDArray[np.uint32],
+    counts: NDArray[np.int64],
+    outlines: NDArray[np.uint64],
+) -> None: ...
 def jaccard(
     a: NDArray[np.uint32],
     b: NDArray[np.uint32],

@@ -7,7 +7,7 @@ import numpy as np
 
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free, realloc
 
 from sketches._cpu cimport level
 
@@ -36,7 +36,7 @@ cdef extern from "outline.h" nogil:
     void outline_make(const uint64_t *x, size_t n, uint64_t *outline)
     size_t outline_common(const uint64_t *a, size_t n, const uint64_t *b, size_t m)
 
-BLOCK = 1 << 20  # pairs a block of CandidatePairs: 8 MB
+BLOCK = 1 << 17  # pairs a block of CandidatePairs: 1 MB, some milliseconds to verify
 
 
 def band_keys(const uint32_t[:, ::1] signatures not None, Py_ssize_t bands, Py_ssize_t rows):
@@ -134,55 +134,47 @@ def text_keys(const int64_t[::1] offsets not None, const uint64_t[::1] shingles 
 
 
 def distinct_sets(const int64_t[::1] offsets not None, uint64_t[::1] shingles not None,
-                  which=None):
-    """Sort the shingles of the documents `which` (bool[n]; all by default) and drop repeats.
+                  const uint32_t[::1] rows not None, int64_t[::1] counts not None,
+                  uint64_t[:, ::1] outlines not None):
+    """Make the sets of documents `rows` ready for `jaccard`, but for those that are already.
 
-    In place; returns ``(starts, counts)``, int64[n] each. The counts of other documents are 0.
+    In place: sorts a document's shingles and drops repeats, sets how many are left in ``counts``
+    (int64[n]; 0: not made yet) and its 512 bits in ``outlines`` (uint64[n, 8]).
     """
-    check_offsets(offsets, shingles.shape[0])
-    cdef Py_ssize_t i, n = offsets.shape[0] - 1, most = 0
-    cdef const uint8_t[::1] wanted
-    wanted = np.ascontiguousarray(np.ones(n, bool) if which is None else which, bool).view(np.uint8)
-    if wanted.shape[0] != n:
-        raise ValueError(f"which has {wanted.shape[0]} entries for {n} documents")
-    counts = np.zeros(n, np.int64)
-    cdef int64_t[::1] out = counts
-    for i in range(n):
-        if wanted[i]:
-            most = max(most, offsets[i + 1] - offsets[i])
-    cdef uint64_t *spare = <uint64_t *>malloc(most * sizeof(uint64_t) + 1)
-    if not spare:
-        raise MemoryError
+    cdef Py_ssize_t i, n = offsets.shape[0] - 1, total = shingles.shape[0], bad = -1
+    cdef int64_t start, length, room = 0
+    cdef uint64_t *spare = NULL
+    cdef uint64_t *larger
+    if counts.shape[0] != n or outlines.shape[0] != n or outlines.shape[1] != OUTLINE_WORDS:
+        raise ValueError(f"counts must be int64[{n}], outlines uint64[{n}, {OUTLINE_WORDS}]")
     with nogil:
-        for i in range(n):
-            if wanted[i] and offsets[i] < offsets[i + 1]:
-                out[i] = sort_distinct(&shingles[offsets[i]], offsets[i + 1] - offsets[i], spare)
+        for i in range(rows.shape[0]):
+            if rows[i] >= n or not 0 <= offsets[rows[i]] <= offsets[rows[i] + 1] <= total:
+                bad = i
+                break
+            start, length = offsets[rows[i]], offsets[rows[i] + 1] - offsets[rows[i]]
+            if counts[rows[i]] or not length:
+                continue
+            if length > room:
+                larger = <uint64_t *>realloc(spare, 2 * length * sizeof(uint64_t))
+                if larger == NULL:
+                    break
+                spare, room = larger, 2 * length
+            counts[rows[i]] = sort_distinct(&shingles[start], length, spare)
+            outline_make(&shingles[start], counts[rows[i]], &outlines[rows[i], 0])
+        else:
+            i = rows.shape[0]
     free(spare)
-    return np.asarray(offsets[:n]), counts
+    if bad >= 0:
+        raise ValueError(f"document {rows[bad]} is not there, or its offsets leave the shingles")
+    if i < rows.shape[0]:
+        raise MemoryError
 
 
-cdef inline int check_set(Py_ssize_t i, const int64_t[::1] starts, const int64_t[::1] counts,
-                          int64_t total) except -1:
-    if starts[i] < 0 or counts[i] < 0 or counts[i] > total - starts[i]:
-        raise ValueError(f"the set of document {i} lies outside the shingles")
-    return 0
-
-
-def outlines(const int64_t[::1] starts not None, const int64_t[::1] counts not None,
-             const uint64_t[::1] shingles not None):
-    """512 bits a set, for `jaccard` to refuse most pairs by: uint64[n, 8]."""
-    cdef Py_ssize_t i, n = starts.shape[0]
-    if counts.shape[0] != n:
-        raise ValueError("starts and counts must be of one length")
-    for i in range(n):
-        check_set(i, starts, counts, shingles.shape[0])
-    cdef const uint64_t *x = &shingles[0] if shingles.shape[0] else NULL
-    bits = np.empty((n, OUTLINE_WORDS), np.uint64)
-    cdef uint64_t[:, ::1] out = bits
-    with nogil:
-        for i in range(n):
-            outline_make(x + starts[i], counts[i], &out[i, 0])
-    return bits
+cdef inline bint in_range(Py_ssize_t i, const int64_t[::1] starts, const int64_t[::1] counts,
+                          int64_t total) noexcept nogil:
+    return (i < starts.shape[0] and starts[i] >= 0 and counts[i] >= 0
+            and counts[i] <= total - starts[i])
 
 
 def jaccard(const uint32_t[::1] a not None, const uint32_t[::1] b not None,
@@ -192,7 +184,7 @@ def jaccard(const uint32_t[::1] a not None, const uint32_t[::1] b not None,
 
     A pair below `threshold` is given as 0; the `outlines` of the sets make most of them quick.
     """
-    cdef Py_ssize_t i, m = a.shape[0], n = starts.shape[0]
+    cdef Py_ssize_t i, m = a.shape[0], n = starts.shape[0], total = shingles.shape[0]
     cdef size_t size_a, size_b
     cdef const uint64_t *x = &shingles[0] if shingles.shape[0] else NULL
     cdef const uint64_t[:, ::1] bits = outlines
@@ -200,17 +192,17 @@ def jaccard(const uint32_t[::1] a not None, const uint32_t[::1] b not None,
         raise ValueError("a and b, starts and counts must be of one length each")
     if bits is not None and (bits.shape[0] != n or bits.shape[1] != OUTLINE_WORDS):
         raise ValueError(f"outlines must be uint64[{n}, {OUTLINE_WORDS}]")
-    for i in range(m):
-        if a[i] >= n or b[i] >= n:
-            raise ValueError(f"pair {i} names a document that is not there: {a[i]}, {b[i]}")
-        check_set(a[i], starts, counts, shingles.shape[0])
-        check_set(b[i], starts, counts, shingles.shape[0])
     result = np.zeros(m, np.float64)
     cdef double[::1] out = result
     cdef bint quick = bits is not None
+    cdef Py_ssize_t bad = -1
     cdef const jaccard_kernels *kernels = jaccard_kernels_for(level())
     with nogil:
         for i in range(m):
+            if not (in_range(a[i], starts, counts, total)
+                    and in_range(b[i], starts, counts, total)):
+                bad = i
+                break
             size_a, size_b = counts[a[i]], counts[b[i]]
             # J >= t takes t (|A| + |B|) / (1 + t) common elements; half of one off for rounding
             if quick and (
@@ -219,6 +211,9 @@ def jaccard(const uint32_t[::1] a not None, const uint32_t[::1] b not None,
             ):
                 continue
             out[i] = kernels.sorted(x + starts[a[i]], size_a, x + starts[b[i]], size_b, threshold)
+    if bad >= 0:
+        raise ValueError(f"pair {bad} names a document that is not there, or whose set lies"
+                         f" outside the shingles: {a[bad]}, {b[bad]}")
     return result
 
 

@@ -45,7 +45,6 @@ Progress = Callable[[str, int, int], None]
 Item = TypeVar("Item")
 Value = TypeVar("Value")
 
-PAIRS_A_TASK = 1 << 16  # tens of milliseconds of verification: threads share evenly, no overhead
 COPIES_LISTED = 100  # members of a group of copies that are listed pairwise: at most 4,950 pairs
 PAIRS_LISTED = 10_000_000  # pairs with copies in them: half a gigabyte while they are made
 
@@ -239,17 +238,12 @@ def verify(
     done = 0
 
     def tasks() -> Iterator[tuple[UInt32s, UInt32s]]:
-        """Slices of the blocks of candidates, once the sets of their documents are ready."""
+        """Candidates, once the sets of their documents are ready."""
         skip = (leader != np.arange(n)) | (np.diff(sketches.offsets) == 0)
-        for a, b in clock.each("pairs", _pairs.CandidatePairs(sketches.keys, skip)):
-            fresh = np.zeros(n, np.bool_)
-            fresh[a] = fresh[b] = True
-            fresh &= sizes == 0
-            made = _pairs.distinct_sets(sketches.offsets, sketches.shingles, fresh)[1][fresh]
-            sizes[fresh] = made
-            outlines[fresh] = _pairs.outlines(starts[fresh], made, sketches.shingles)
-            for start in range(0, len(a), PAIRS_A_TASK):
-                yield a[start : start + PAIRS_A_TASK], b[start : start + PAIRS_A_TASK]
+        for pair in clock.each("pairs", _pairs.CandidatePairs(sketches.keys, skip)):
+            for rows in pair:
+                _pairs.distinct_sets(sketches.offsets, sketches.shingles, rows, sizes, outlines)
+            yield pair
 
     def one(task: tuple[UInt32s, UInt32s]) -> tuple[int, UInt32s, UInt32s, Floats]:
         a, b = task

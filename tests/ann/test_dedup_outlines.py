@@ -28,7 +28,10 @@ def test_what_reaches_the_threshold_is_never_refused(seed, sizes, threshold):
     shingles = np.concatenate([np.empty(0, np.uint64), *sets])
     a = np.arange(0, len(sets), 2, dtype=np.uint32)
     b = a + np.uint32(1)
-    outlines = _pairs.outlines(starts, counts, shingles)
+    offsets, made = np.append(starts, len(shingles)), np.zeros(len(sets), np.int64)
+    outlines, rows = np.zeros((len(sets), 8), np.uint64), np.arange(len(sets), dtype=np.uint32)
+    _pairs.distinct_sets(offsets, shingles, rows, made, outlines)
+    assert made.tolist() == counts.tolist()
     for level in _cpu.available():
         _cpu.set_isa(level)
         exact = _pairs.jaccard(a, b, starts, counts, shingles)
@@ -43,5 +46,8 @@ def test_outlines_of_other_sets_are_refused():
     pair = np.zeros(1, np.uint32), np.zeros(1, np.uint32)
     with pytest.raises(ValueError, match="outlines must be"):
         _pairs.jaccard(*pair, *one, 0.5, np.zeros((2, 8), np.uint64))
-    with pytest.raises(ValueError, match="lies outside the shingles"):
-        _pairs.outlines(np.array([0]), np.array([2]), one[2])
+    rows = np.zeros(1, np.uint32)
+    with pytest.raises(ValueError, match="counts must be"):
+        _pairs.distinct_sets(
+            np.array([0, 1]), one[2], rows, np.zeros(2, np.int64), np.zeros((2, 8), np.uint64)
+        )

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ann
+from ann import _pairs
 from ann.dedup import InputError, memory, pipeline
 
 CONTAINERS = {
@@ -121,7 +122,7 @@ def test_recall_at_the_threshold_over_many_seeds():
 def test_nothing_depends_on_threads_or_batches(corpus, monkeypatch):
     expected = ann.deduplicate(corpus, threads=1, threshold=0.6)
     monkeypatch.setattr(memory, "ROWS_A_BATCH", 13)
-    monkeypatch.setattr(pipeline, "PAIRS_A_TASK", 5)
+    monkeypatch.setattr(_pairs, "BLOCK", 5)
     for threads in (1, 2, 5):
         result = ann.deduplicate(corpus, threads=threads, threshold=0.6)
         assert found(result) == found(expected)

@@ -41,11 +41,11 @@ def test_candidates_are_the_pairs_that_share_a_key(case):
 
 
 def test_a_walk_resumes_where_its_block_was_full():
-    """One bucket of 2,000 documents: 1,999,000 pairs, two blocks."""
-    blocks = list(_pairs.CandidatePairs(np.full((2000, 3), 7, np.uint64)))
-    assert [len(a) for a, _ in blocks] == [_pairs.BLOCK, 1_999_000 - _pairs.BLOCK]
-    codes = np.concatenate([a.astype(np.int64) * 2000 + b for a, b in blocks])
-    assert len(np.unique(codes)) == 1_999_000
+    """One bucket of 1,000 documents: 499,500 pairs, four blocks."""
+    blocks = list(_pairs.CandidatePairs(np.full((1000, 3), 7, np.uint64)))
+    assert [len(a) for a, _ in blocks] == [_pairs.BLOCK] * 3 + [499_500 - 3 * _pairs.BLOCK]
+    codes = np.concatenate([a.astype(np.int64) * 1000 + b for a, b in blocks])
+    assert len(np.unique(codes)) == 499_500
     assert all((a < b).all() for a, b in blocks)
 
 
@@ -60,6 +60,16 @@ def test_band_keys_are_murmur_of_the_slots():
         _pairs.band_keys(signatures, 4, 4)
 
 
+def distinct(offsets, shingles, rows=None):
+    """Where the sets start, how many elements they have, their outlines."""
+    n = len(offsets) - 1
+    counts, outlines = np.zeros(n, np.int64), np.zeros((n, 8), np.uint64)
+    rows = np.arange(n, dtype=np.uint32) if rows is None else np.array(rows, np.uint32)
+    for _ in range(2):  # the second time there is nothing left to do
+        _pairs.distinct_sets(offsets, shingles, rows, counts, outlines)
+    return offsets[:-1], counts, outlines
+
+
 SETS = st.lists(st.lists(st.integers(0, 60)), max_size=12)
 
 
@@ -69,7 +79,7 @@ def test_distinct_sets_and_jaccard(sets, spread):
     values = [[v * spread + v for v in s] for s in sets]
     offsets = np.concatenate([[0], np.cumsum([len(s) for s in values])]).astype(np.int64)
     shingles = np.array([v for s in values for v in s], np.uint64)
-    starts, counts = _pairs.distinct_sets(offsets, shingles)
+    starts, counts, outlines = distinct(offsets, shingles)
     for i, items in enumerate(values):
         kept = shingles[starts[i] : starts[i] + counts[i]].tolist()
         assert kept == sorted(set(items))
@@ -82,6 +92,8 @@ def test_distinct_sets_and_jaccard(sets, spread):
     for level, threshold in itertools.product(_cpu.available(), (0, 0.1, 0.5, 0.8, 1.0)):
         _cpu.set_isa(level)
         found = _pairs.jaccard(a, b, starts, counts, shingles, threshold)
+        quick = _pairs.jaccard(a, b, starts, counts, shingles, threshold, outlines)
+        assert quick.tolist() == found.tolist()
         for got, exact in zip(found, truth, strict=True):
             assert got == (exact if exact >= threshold else 0)
 
@@ -94,13 +106,13 @@ def test_sorting_sets_of_every_size(n, kind):
     x = rng.integers(0, high, n, np.uint64)
     x = rng.choice(x[: 1 + n // 50], n) if kind == "repeats" else x
     expected = np.unique(x)
-    _, counts = _pairs.distinct_sets(np.array([0, n]), x)
+    _, counts, _ = distinct(np.array([0, n]), x)
     np.testing.assert_array_equal(x[: counts[0]], expected)
 
 
 def test_only_the_chosen_sets_are_sorted():
     shingles = np.array([3, 1, 3, 2, 1], np.uint64)
-    _, counts = _pairs.distinct_sets(np.array([0, 3, 5]), shingles, [False, True])
+    _, counts, _ = distinct(np.array([0, 3, 5]), shingles, [1])
     assert (counts.tolist(), shingles.tolist()) == ([0, 2], [3, 1, 3, 1, 2])
 
 
@@ -138,8 +150,9 @@ def test_link_represents_by_partners_only(order, edges):
     [
         (lambda: _pairs.link_representative([0, 0], [], []), "order"),
         (lambda: _pairs.link_representative([0, 1], [0], [2]), "beyond"),
-        (lambda: _pairs.distinct_sets(np.array([0, 9]), np.zeros(3, np.uint64)), "offsets"),
-        (lambda: _pairs.distinct_sets(np.array([0, 2, 1]), np.zeros(3, np.uint64)), "fall"),
+        (lambda: distinct(np.array([0, 9]), np.zeros(3, np.uint64)), "its offsets leave"),
+        (lambda: distinct(np.array([0, 2, 1]), np.zeros(3, np.uint64)), "its offsets leave"),
+        (lambda: distinct(np.array([0, 2]), np.zeros(3, np.uint64), [1]), "is not there"),
         (lambda: _pairs.text_keys(np.array([-1, 2]), np.zeros(3, np.uint64)), "offsets"),
         (lambda: _pairs.CandidatePairs(np.zeros((3, 1), np.uint64), [True]), "entries"),
         (
@@ -154,7 +167,7 @@ def test_link_represents_by_partners_only(order, edges):
                 np.array([1], np.uint32), np.array([0], np.uint32), np.array([0, 1]),
                 np.array([1, 3]), np.zeros(3, np.uint64),
             ),
-            "outside",
+            "lies outside",
         ),
     ],
 )  # fmt: skip
