@@ -11,7 +11,6 @@ import unicodedata
 import numpy as np
 
 cimport cython
-from cpython.buffer cimport PyBuffer_FillInfo
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
@@ -19,7 +18,8 @@ from libc.string cimport memcpy
 from sketches._cpu cimport level
 from sketches._items cimport check_seed, for_each_span
 from sketches.minhash cimport (
-    Lanes, lanes_for, minhash_kernels, minhash_kernels_for, minhash_params, rows_to_array,
+    Lanes, lanes_for, minhash_kernels, minhash_kernels_for, minhash_params, owned_array,
+    rows_to_array,
     signature_rows, signature_rows_add, signature_rows_new,
 )
 
@@ -105,19 +105,6 @@ cdef int collect_texts(void *ctx, const uint8_t *const *ptr, const size_t *lengt
     except MemoryError:
         return -1
     return 0
-
-
-@cython.final
-cdef class Shingles:
-    """Owns the shingles that a batch left, so that an array can show them where they lie."""
-    cdef uint64_t *data
-    cdef Py_ssize_t n
-
-    def __getbuffer__(self, Py_buffer *view, int flags):
-        PyBuffer_FillInfo(view, self, self.data, self.n * sizeof(uint64_t), False, flags)
-
-    def __dealloc__(self):
-        free(self.data)
 
 
 @cython.final
@@ -250,9 +237,10 @@ cdef class TextSketcher:
         cdef int64_t[::1] ends = offsets
         if j.n:
             memcpy(&ends[1], j.offsets, j.n * sizeof(int64_t))
-        kept = Shingles()
-        kept.data, kept.n, j.state.shingles = j.state.shingles, j.state.n_shingles, NULL
-        return rows_to_array(&j.rows), offsets, np.frombuffer(kept, np.uint64)
+        cdef void *shingles = j.state.shingles
+        j.state.shingles = NULL
+        kept = owned_array(shingles, j.state.n_shingles * sizeof(uint64_t), np.uint64)
+        return rows_to_array(&j.rows), offsets, kept
 
     cdef _normalized(self, texts):
         raw, result, invalid = [], [], 0

@@ -23,7 +23,12 @@ cdef extern from "rows.h" nogil:
     signature_rows signature_rows_new(size_t k)
     uint32_t *signature_rows_add(signature_rows *rows)
 
-cdef rows_to_array(const signature_rows *rows)
+cdef class _Owned:
+    cdef void *data
+    cdef Py_ssize_t nbytes
+
+cdef owned_array(void *data, Py_ssize_t nbytes, dtype)
+cdef rows_to_array(signature_rows *rows)
 
 
 cdef class Lanes:

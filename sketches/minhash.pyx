@@ -20,6 +20,7 @@ import struct
 import numpy as np
 
 cimport cython
+from cpython.buffer cimport PyBuffer_FillInfo
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
@@ -513,11 +514,28 @@ cdef int walk_hashes(values, offsets, many_sketches *state) except -1:
     return 0
 
 
-cdef rows_to_array(const signature_rows *rows):
-    """A copy, as uint32[n, k]."""
-    matrix = np.empty((rows.n, rows.k), np.uint32)
-    cdef uint32_t[:, ::1] out = matrix
-    if rows.n:
-        with nogil:
-            memcpy(&out[0, 0], rows.slots, rows.n * rows.k * sizeof(uint32_t))
-    return matrix
+@cython.final
+cdef class _Owned:
+    """Owns memory that C allocated, so that an array can show it where it lies."""
+
+    def __getbuffer__(self, Py_buffer *view, int flags):
+        PyBuffer_FillInfo(view, self, self.data, self.nbytes, False, flags)
+
+    def __dealloc__(self):
+        free(self.data)
+
+
+cdef owned_array(void *data, Py_ssize_t nbytes, dtype):
+    """An array over memory that is the array's from now on."""
+    cdef _Owned owner = _Owned()
+    owner.data, owner.nbytes = data, nbytes
+    return np.frombuffer(owner, dtype)
+
+
+cdef rows_to_array(signature_rows *rows):
+    """The rows as uint32[n, k]; they are the array's from now on."""
+    cdef void *slots = rows.slots
+    rows.slots = NULL
+    return owned_array(slots, rows.n * rows.k * sizeof(uint32_t), np.uint32).reshape(
+        rows.n, rows.k
+    )
