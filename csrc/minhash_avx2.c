@@ -18,4 +18,8 @@ static inline uint32_t lowest(vec v) {
     return (uint32_t)_mm_cvtsi128_si32(low);
 }
 
+/* Both top bits: the sign of the value, and of its double. */
+#define V_LAST_ROUND(v) \
+    (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_and_si256(v, _mm256_slli_epi32(v, 1))))
+
 #include "minhash_inl.h"

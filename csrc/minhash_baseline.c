@@ -9,4 +9,5 @@ typedef uint32_t vec;
 #define V_MULADD(a, x, b) ((a) * (x) + (b))
 #define V_MIN(p, q) ((q) < (p) ? (q) : (p))
 #define V_LOWEST(v) (v)
+#define V_LAST_ROUND(v) (MINHASH_ROUND(v) == 3)
 #include "minhash_inl.h"

@@ -1,25 +1,24 @@
 /* The kernels of minhash.h, over one vector of LANES 32-bit lanes that the including file defines:
  *
  *   LANES, vec, V_LOAD(p), V_STORE(p, v), V_SET1(x), V_MULADD(a, x, b) = a * x + b, V_MIN(p, q),
- *   V_LOWEST(v), the smallest lane
+ *   V_LOWEST(v), the smallest lane; V_LAST_ROUND(v), a bit for each lane that holds round 3
  *
  * Include once, after those and MINHASH_TABLE. */
 #include "minhash.h"
 
-/* Rounds 0..2. Branch-free: which element lowers a slot is unpredictable. */
-static inline void throw_darts(uint32_t *slots, uint32_t k, const uint64_t *x, size_t n, int round) {
-    const uint32_t tag = (uint32_t)round << 30;
-    for (size_t i = 0; i < n; i++) {
-        uint64_t y = x[i];
-        if (round) {
-            y *= MINHASH_C[round];
-            y ^= y >> 32;
-        }
-        uint32_t slot = (uint32_t)((y >> 32) * k >> 32);
-        uint32_t value = tag | (uint32_t)y >> 2;
-        uint32_t old = slots[slot];
-        slots[slot] = value < old ? value : old;
+static inline void throw_dart(uint32_t *slots, uint32_t k, uint64_t x, uint32_t round) {
+    uint64_t y = x;
+    if (round) {
+        y *= MINHASH_C[round];
+        y ^= y >> 32;
     }
+    uint32_t slot = (uint32_t)((y >> 32) * k >> 32);
+    uint32_t value = round << 30 | (uint32_t)y >> 2, old = slots[slot];
+    slots[slot] = value < old ? value : old; /* no branch: which element lowers a slot is a guess */
+}
+
+static void throw_darts(uint32_t *slots, uint32_t k, const uint64_t *x, size_t n, uint32_t round) {
+    for (size_t i = 0; i < n; i++) throw_dart(slots, k, x[i], round);
 }
 
 static uint32_t highest(const uint32_t *slots, uint32_t k) {
@@ -33,21 +32,23 @@ static uint32_t highest(const uint32_t *slots, uint32_t k) {
  * before the shift to 30 bits; the order is the same. */
 #define FILL_BLOCK 512
 
+static void fill_slot(const minhash_params *p, uint32_t *slots, uint32_t k, const uint32_t *u,
+                      size_t m) {
+    vec a = V_SET1(p->a[k]), b = V_SET1(p->b[k]), low = V_SET1(UINT32_MAX);
+    for (size_t i = 0; i < m; i += LANES) low = V_MIN(low, V_MULADD(a, V_LOAD(u + i), b));
+    uint32_t value = UINT32_C(3) << 30 | V_LOWEST(low) >> 2;
+    slots[k] = value < slots[k] ? value : slots[k];
+}
+
 static void fill_from(const minhash_params *p, uint32_t *slots, const uint32_t *u, size_t m) {
-    for (uint32_t first = 0; first < p->k; first += FILL_BLOCK) {
-        uint32_t list[FILL_BLOCK], listed = 0; /* which slots: a branch on each would be a guess */
-        uint32_t end = p->k - first < FILL_BLOCK ? p->k : first + FILL_BLOCK;
-        for (uint32_t k = first; k < end; k++) {
-            list[listed] = k;
-            listed += MINHASH_ROUND(slots[k]) == 3;
-        }
-        for (uint32_t j = 0; j < listed; j++) {
-            uint32_t k = list[j];
-            vec a = V_SET1(p->a[k]), b = V_SET1(p->b[k]), low = V_SET1(UINT32_MAX);
-            for (size_t i = 0; i < m; i += LANES) low = V_MIN(low, V_MULADD(a, V_LOAD(u + i), b));
-            uint32_t value = UINT32_C(3) << 30 | V_LOWEST(low) >> 2;
-            slots[k] = value < slots[k] ? value : slots[k];
-        }
+    for (uint32_t first = 0; first < p->k; first += 64) {
+        uint32_t n = p->k - first < 64 ? p->k - first : 64, j = 0;
+        uint64_t left = 0; /* a bit for each of 64 slots: a branch on each would be a guess */
+        for (; j + LANES <= n; j += LANES)
+            left |= (uint64_t)V_LAST_ROUND(V_LOAD(slots + first + j)) << j;
+        for (; j < n; j++) left |= (uint64_t)(MINHASH_ROUND(slots[first + j]) == 3) << j;
+        for (; left; left &= left - 1)
+            fill_slot(p, slots, first + (uint32_t)__builtin_ctzll(left), u, m);
     }
 }
 
@@ -63,12 +64,15 @@ static void fill(const minhash_params *p, uint32_t *slots, const uint64_t *x, si
 
 static void minhash_update(const minhash_params *p, uint32_t *slots, const uint64_t *x, size_t n) {
     if (!n) return;
-    throw_darts(slots, p->k, x, n, 0);
-    if (MINHASH_ROUND(highest(slots, p->k)) < 1) return;
-    throw_darts(slots, p->k, x, n, 1);
-    if (MINHASH_ROUND(highest(slots, p->k)) < 2) return;
-    throw_darts(slots, p->k, x, n, 2);
-    if (MINHASH_ROUND(highest(slots, p->k)) < 3) return;
+    if (n <= p->k) { /* a third round will be needed: all at once, their latencies overlap */
+        for (size_t i = 0; i < n; i++)
+            for (uint32_t round = 0; round < 3; round++) throw_dart(slots, p->k, x[i], round);
+    } else {
+        for (uint32_t round = 0; round < 3; round++) {
+            throw_darts(slots, p->k, x, n, round);
+            if (MINHASH_ROUND(highest(slots, p->k)) <= round) return;
+        }
+    }
     fill(p, slots, x, n);
 }
 
