@@ -3,6 +3,7 @@
 import csv
 import subprocess
 import sys
+from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
@@ -100,6 +101,25 @@ def test_columns_of_views_and_dictionaries(tmp_path):
     for kind in (pl.Categorical, pl.Enum([LONG, "another"]), pl.String):
         frame = pl.DataFrame({"text": pl.Series(texts, dtype=kind)})
         assert ann.deduplicate(frame).kept.tolist() == [True, True, False, True]
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.csv", "rows.parquet", "text.txt"])
+def test_an_unreadable_file_is_named_or_skipped(tmp_path, monkeypatch, name):
+    """As root reads everything, the system's refusal is played."""
+    path, opened = tmp_path / name, Path.open
+    path.write_text("text")
+
+    def refuse(self, *arguments, **options):
+        if self == path:
+            raise PermissionError(13, "Permission denied", str(self))
+        return opened(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(InputError, match=rf"cannot read .*{name}: Permission denied"):
+        job([path])
+    if name == "text.txt":
+        (tmp_path / "other.txt").write_text("other")
+        assert job([path, tmp_path / "other.txt"], skip_bad=True).as_dict()["skipped"] == 1
 
 
 def test_an_input_that_vanishes_is_named(tmp_path):
