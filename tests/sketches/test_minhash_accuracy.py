@@ -112,3 +112,12 @@ def test_for_error_keeps_its_promise():
     a = minhash_matrix(hashes[index], offsets, num_perm=k)
     b = minhash_matrix(hashes[index + 50], offsets, num_perm=k)
     assert np.mean(np.abs((a == b).mean(axis=1) - 1 / 3) <= 0.1) >= 0.9
+
+
+if __name__ == "__main__":  # the figures of docs/design/minhash.md
+    for n in (*SMALL, 10_000, 100_000):
+        for jaccard in (0.2, 0.5, 0.8):
+            pairs = 3 * PAIRS if n in SMALL else PAIRS
+            difference, truth = errors(n, jaccard, pairs, np.random.default_rng([n, 1]))
+            ratio = np.mean(difference**2) / (truth * (1 - truth) / K)
+            print(f"n={n} J={truth:.3f}: MSE ratio {ratio:.2f}, bias {difference.mean():+.4f}")
