@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 if TYPE_CHECKING:
-    from ann.dedup.pipeline import Progress
+    from ann.dedup.arrays import Progress
 
 
 def _named(context: click.Context, parameter: click.Parameter, value: Any) -> Any:

@@ -1,7 +1,13 @@
 """The near-duplicate job: find near-duplicate documents, verify each pair, keep one of a kind.
 
 settings    the parameters and their limits
-pipeline    the stages: sketch, fold copies, candidates, verify, link, list
+pipeline    the stages in their order
+arrays      what one stage hands to the next
+running     seconds a stage, threads that keep the order
+sketching   text in; shingles, fingerprints, band keys out
+verifying   copies folded, candidates found and verified
+linking     which stay, and whom they stand for
+listing     pairs of rows, from pairs of groups of copies
 result      what a search hands back
 memory      `deduplicate`: frames, tables and lists
 sources     files, folders and streams of rows: read once, then copied out by row
@@ -12,8 +18,8 @@ job         the command: sources in, a folder out, all or nothing
 report      what the terminal shows
 """
 
+from ann.dedup.arrays import Pairs
 from ann.dedup.memory import deduplicate
-from ann.dedup.pipeline import Pairs
 from ann.dedup.result import Cluster, Result, Stats
 from ann.dedup.settings import InputError
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ann.dedup.pipeline import Batch, Int64s
+from ann.dedup.arrays import Batch, Int64s
 from ann.dedup.settings import InputError, need
 
 

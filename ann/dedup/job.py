@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from ann.dedup.arrays import Batch, Progress
 from ann.dedup.columns import Ids, arrow_column
 from ann.dedup.output import (
     MADE_BY,
@@ -28,9 +29,11 @@ from ann.dedup.output import (
     spool,
     write_errors,
 )
-from ann.dedup.pipeline import Batch, Clock, Progress, find, ordered_map, sketch
+from ann.dedup.pipeline import find
 from ann.dedup.result import Result, make_result
+from ann.dedup.running import Clock, ordered_map
 from ann.dedup.settings import InputError, Settings, need
+from ann.dedup.sketching import sketch
 from ann.dedup.sources import Source, open_sources
 from ann.dedup.unusable import Unusable
 

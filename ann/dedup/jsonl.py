@@ -18,8 +18,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from ann.dedup.arrays import Batch, Bools, Int64s
 from ann.dedup.columns import Ids, text_sizes
-from ann.dedup.pipeline import Batch, Bools, Int64s
 from ann.dedup.settings import need
 from ann.dedup.streams import Original, creating, explained, reading
 from ann.dedup.unusable import Unusable

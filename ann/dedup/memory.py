@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from ann.dedup.arrays import Batch, Progress
 from ann.dedup.columns import (
     Ids,
     check_columns,
@@ -16,9 +17,11 @@ from ann.dedup.columns import (
     text_sizes,
     wanted_columns,
 )
-from ann.dedup.pipeline import Batch, Clock, Progress, find, sketch
+from ann.dedup.pipeline import find
 from ann.dedup.result import Result, make_result
+from ann.dedup.running import Clock
 from ann.dedup.settings import InputError, Keep, Settings, Unit, available_threads, need
+from ann.dedup.sketching import sketch
 
 ROWS_A_BATCH = 4096  # some megabytes of text: a millisecond or more of work, little memory
 

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from ann.bands import s_curve
-from ann.dedup.pipeline import Bools, Clock, Floats, Found, Int64s, Pairs, Sketches
+from ann.dedup.arrays import Bools, Floats, Found, Int64s, Pairs, Sketches
+from ann.dedup.running import Clock
 from ann.dedup.settings import InputError, Settings, need
 
 Data = TypeVar("Data")

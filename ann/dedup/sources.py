@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import IO, Protocol
 
+from ann.dedup.arrays import Batch, Bools
 from ann.dedup.columns import Ids
 from ann.dedup.jsonl import JsonLines
 from ann.dedup.output import is_output
-from ann.dedup.pipeline import Batch, Bools
 from ann.dedup.settings import InputError
 from ann.dedup.streams import CODECS, Original, Piped
 from ann.dedup.tables import Csv, Parquet

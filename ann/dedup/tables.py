@@ -13,8 +13,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from ann.dedup.arrays import Batch, Bools
 from ann.dedup.columns import Ids, check_columns, id_values, plain, text_batch, wanted_columns
-from ann.dedup.pipeline import Batch, Bools
 from ann.dedup.quotes import QuoteCounter, open_quote
 from ann.dedup.settings import InputError, need
 from ann.dedup.streams import Original, creating, explained, reading

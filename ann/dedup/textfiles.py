@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ann.dedup.arrays import Batch, Bools
 from ann.dedup.columns import Ids
-from ann.dedup.pipeline import Batch, Bools
 from ann.dedup.settings import InputError
 from ann.dedup.streams import Original, creating, explained
 from ann.dedup.unusable import Unusable

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import ann
 from ann import _pairs
-from ann.dedup import InputError, memory, pipeline
+from ann.dedup import InputError, listing, memory
 
 CONTAINERS = {
     "list": list,
@@ -168,8 +168,8 @@ def test_identical_documents_cost_one_and_are_listed_up_to_the_cap():
     result = ann.deduplicate(texts)
     assert result.stats.candidates == 0
     assert result.representative.tolist() == [0, 1] * 5000
-    each = pipeline.COPIES_LISTED * (pipeline.COPIES_LISTED - 1) // 2
-    each += 5000 - pipeline.COPIES_LISTED
+    each = listing.COPIES_LISTED * (listing.COPIES_LISTED - 1) // 2
+    each += 5000 - listing.COPIES_LISTED
     assert result.stats.pairs == 2 * each
     assert result.stats.pairs + result.stats.pairs_unlisted == 2 * (5000 * 4999 // 2)
     assert set(np.unique(result.pairs.b)) == set(range(2, 10000))
@@ -180,7 +180,7 @@ def test_copies_meet_the_copies_of_what_resembles_them(oracle, monkeypatch):
     texts = [long, long + " x", long.upper(), long + ", X", "", long]
     check(ann.deduplicate(texts), texts, oracle)
     assert len(found(ann.deduplicate(texts))) == 10
-    monkeypatch.setattr(pipeline, "COPIES_LISTED", 1)
+    monkeypatch.setattr(listing, "COPIES_LISTED", 1)
     result = ann.deduplicate(texts)
     assert list(found(result)) == [(0, 1), (0, 2), (0, 5), (1, 3)]
     assert result.stats.pairs_unlisted == 6
@@ -191,8 +191,8 @@ def test_copies_of_many_alike_are_listed_within_a_budget(monkeypatch):
     words = [f"w{i}" for i in range(100)]
     variants = [" ".join([*words, str(i)]) for i in range(10)]
     for budget, most in ((7140, 12), (7139, 6), (46, 1), (0, 1)):
-        monkeypatch.setattr(pipeline, "PAIRS_LISTED", budget)
-        monkeypatch.setattr(pipeline, "COPIES_LISTED", 12 if most == 12 else 48)
+        monkeypatch.setattr(listing, "PAIRS_LISTED", budget)
+        monkeypatch.setattr(listing, "COPIES_LISTED", 12 if most == 12 else 48)
         result = ann.deduplicate(variants * 12)
         listed = 45 * most * most + 10 * most * (most - 1) // 2 + 10 * (12 - most)
         assert result.stats.pairs == listed

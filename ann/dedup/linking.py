@@ -1,0 +1,40 @@
+"""Link: which documents stay, and whom each of them stands for.
+
+The documents are gone through in the order of preference; each one still undecided is kept and
+removes those undecided that resemble it. So every removed document is itself a verified
+near-duplicate of the one that stays in its place; there are no chains of resemblance.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ann import _pairs
+from ann.dedup.arrays import Floats, Int64s, Pairs
+
+
+def preference(keep: str, sizes: Int64s, ids: Sequence[Any] | None) -> Int64s:
+    """Rows from the one most worth keeping; ties by id, then by row."""
+    rows = np.arange(len(sizes))
+    if keep == "first":
+        return rows
+    names = rows if ids is None else np.unique(np.asarray(ids), return_inverse=True)[1]
+    return np.lexsort((names, -sizes))
+
+
+def link(leader: Int64s, pairs: Pairs, order: Int64s) -> tuple[Int64s, Floats]:
+    """Who stays in each one's place: every document goes with its copies' best member."""
+    n = len(leader)
+    rank = np.empty(n, np.int64)
+    rank[order] = np.arange(n)
+    best = np.full(n, n)  # of each leader: the rank of its best copy
+    np.minimum.at(best, leader, rank)
+    chosen = _pairs.link_representative(np.argsort(best, kind="stable"), pairs.a, pairs.b)
+
+    similarity = np.ones(n)
+    removed = np.flatnonzero(chosen != np.arange(n))
+    low, high = np.minimum(removed, chosen[removed]), np.maximum(removed, chosen[removed])
+    where = np.searchsorted(pairs.a << 32 | pairs.b, low << 32 | high)
+    similarity[removed] = pairs.jaccard[where]
+    return order[best[chosen[leader]]], similarity[leader]
