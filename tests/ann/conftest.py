@@ -1,5 +1,6 @@
-"""What the tests of the near-duplicate job share: an oracle, a corpus, and a way to run it."""
+"""What the tests of the near-duplicate job share: an oracle, texts, files, and ways to run it."""
 
+import json
 import re
 from collections import Counter, defaultdict
 from types import SimpleNamespace
@@ -86,3 +87,41 @@ def command():
         return result
 
     return run
+
+
+@pytest.fixture
+def summary(command):
+    """Runs `tractable dedup --json`, which must succeed: what it printed."""
+
+    def run(*arguments, **options):
+        result = command(*arguments, "--json", **options)
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def json_lines():
+    """Makes rows of texts and further columns into JSON lines, escaped and not by turns."""
+
+    def make(texts, **columns):
+        rows = zip(texts, *columns.values(), strict=True)
+        named = (dict(zip(["text", *columns], row, strict=True)) for row in rows)
+        return [json.dumps(row, ensure_ascii=bool(i % 2)) + "\n" for i, row in enumerate(named)]
+
+    return make
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes a file of bytes or lines below tmp_path and returns its path."""
+
+    def write_file(name, content):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = content if isinstance(content, list) else [content]
+        path.write_bytes(b"".join(x if isinstance(x, bytes) else x.encode() for x in lines))
+        return path
+
+    return write_file
