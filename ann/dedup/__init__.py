@@ -12,7 +12,6 @@ result      what a search hands back
 memory      `deduplicate`: frames, tables and lists
 sources     files, folders and streams of rows: read once, then copied out by row
 unusable    rows and files that cannot be used: refused, or skipped and noted
-quotes      a quote in a CSV file that is never closed
 output      the folder that is written: all or nothing
 job         the command: sources in, a folder out, all or nothing
 report      what the terminal shows

@@ -66,16 +66,6 @@ def wanted_columns(text: str, id: str | None) -> list[str]:
     return [text] if id in (None, text) else [text, str(id)]
 
 
-def check_columns(wanted: Iterable[str], present: list[str], where: str) -> None:
-    """Refuse a column that is missing, naming those there are, and one that is there twice."""
-    for name in wanted:
-        if name not in present:
-            there = ", ".join(map(repr, present)) or "none"
-            raise InputError(f"{where} has no column {name!r}; its columns are {there}")
-        if present.count(name) > 1:
-            raise InputError(f"{where} has {present.count(name)} columns named {name!r}")
-
-
 def arrow_column(values: Any) -> Any:
     """A NumPy column of int64, float64, bool or str for Arrow.
 

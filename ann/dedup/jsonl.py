@@ -21,8 +21,9 @@ import numpy as np
 from ann.dedup.arrays import Batch, Bools, Int64s
 from ann.dedup.columns import Ids, text_sizes
 from ann.dedup.settings import need
-from ann.dedup.streams import Original, creating, explained, reading
+from ann.dedup.streams import Original, creating
 from ann.dedup.unusable import Unusable
+from sketches._files import explained, reading
 
 SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can spell one alone, UTF-8 cannot
 BLOCK = 1 << 20  # bytes decoded at once: about a thousand rows, some milliseconds of sketching

@@ -11,7 +11,6 @@ from typing import Any
 from ann.dedup.arrays import Batch, Progress
 from ann.dedup.columns import (
     Ids,
-    check_columns,
     id_values,
     text_batch,
     text_sizes,
@@ -22,6 +21,7 @@ from ann.dedup.result import Result, make_result
 from ann.dedup.running import Clock
 from ann.dedup.settings import InputError, Keep, Settings, Unit, available_threads, need
 from ann.dedup.sketching import sketch
+from sketches._files import check_columns
 
 ROWS_A_BATCH = 4096  # some megabytes of text: a millisecond or more of work, little memory
 

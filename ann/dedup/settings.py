@@ -1,30 +1,15 @@
 """The parameters of a near-duplicate search, checked in one place, and the errors people see."""
 
-import importlib
 import os
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
+
+from sketches._files import InputError as InputError
+from sketches._files import need as need
 
 Unit = Literal["word", "char"]
 Keep = Literal["first", "longest"]
-
-
-class InputError(ValueError):
-    """Something in the input, the output or the options that the user can mend."""
-
-
-def need(module: str) -> Any:
-    """Import a module of the extra `jobs`, or say how to get it."""
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        package = module.partition(".")[0]
-        if error.name != package:
-            raise
-        raise InputError(
-            f"this needs {package}, which is not installed: pip install 'tractable[jobs]'"
-        ) from None
 
 
 def available_threads() -> int:

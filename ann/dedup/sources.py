@@ -20,10 +20,11 @@ from ann.dedup.columns import Ids
 from ann.dedup.jsonl import JsonLines
 from ann.dedup.output import is_output
 from ann.dedup.settings import InputError
-from ann.dedup.streams import CODECS, Original, Piped
+from ann.dedup.streams import Original, Piped
 from ann.dedup.tables import Csv, Parquet
 from ann.dedup.textfiles import ROWS, TextFiles
 from ann.dedup.unusable import Unusable
+from sketches._files import CODECS
 
 FORMATS: dict[str, type[JsonLines | Csv | Parquet]] = {
     ".jsonl": JsonLines,

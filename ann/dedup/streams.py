@@ -5,36 +5,16 @@ remembers at the first opening which file it was, its size and its time of modif
 one that differs later. Standard input cannot be read twice: `Piped` copies it to a temporary file.
 """
 
-import csv
 import gzip
-import io
 import os
 import shutil
 import sys
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
-from ann.dedup.settings import InputError, need
-
-CODECS = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd"}
-
-
-@contextmanager
-def reading(raw: IO[bytes], suffix: str) -> Iterator[IO[bytes]]:
-    """The contents of an open file, decompressed as the suffix says."""
-    codec = CODECS.get(suffix.lower())
-    if codec == "gzip":
-        with gzip.GzipFile(fileobj=raw) as stream:
-            yield cast(IO[bytes], stream)
-    elif codec == "zstd":
-        own = os.fdopen(os.dup(raw.fileno()), "rb")  # Arrow closes what it is given
-        with io.BufferedReader(need("pyarrow").CompressedInputStream(own, "zstd")) as stream:
-            yield stream
-    else:
-        yield raw
+from sketches._files import CODECS, InputError, need
 
 
 @contextmanager
@@ -51,25 +31,6 @@ def creating(path: Path) -> Iterator[IO[bytes]]:
                 yield stream
         else:
             yield raw
-
-
-@contextmanager
-def explained(name: str) -> Iterator[None]:
-    """Whatever can go wrong in reading becomes one line that names the file."""
-    try:
-        yield
-    except InputError:
-        raise
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        NotImplementedError,
-        csv.Error,
-        zlib.error,
-    ) as error:  # Arrow's: ValueErrors
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise InputError(f"cannot read {name}: {reason}") from error
 
 
 class Original:

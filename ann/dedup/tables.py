@@ -14,11 +14,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from ann.dedup.arrays import Batch, Bools
-from ann.dedup.columns import Ids, check_columns, id_values, plain, text_batch, wanted_columns
-from ann.dedup.quotes import QuoteCounter, open_quote
+from ann.dedup.columns import Ids, id_values, plain, text_batch, wanted_columns
 from ann.dedup.settings import InputError, need
-from ann.dedup.streams import Original, creating, explained, reading
+from ann.dedup.streams import Original, creating
 from ann.dedup.unusable import Unusable
+from sketches._files import check_columns, explained, reading
+from sketches._quotes import QuoteCounter, open_quote
 
 ROWS_READ = 4096  # of the wanted columns
 ROWS_WRITTEN = 1 << 16  # of all columns, and of each row group written

@@ -14,8 +14,9 @@ import numpy as np
 from ann.dedup.arrays import Batch, Bools
 from ann.dedup.columns import Ids
 from ann.dedup.settings import InputError
-from ann.dedup.streams import Original, creating, explained
+from ann.dedup.streams import Original, creating
 from ann.dedup.unusable import Unusable
+from sketches._files import explained
 
 PROBE = 8192  # bytes in which a NUL tells a binary file, as in git and ripgrep
 BATCH = 1 << 20  # bytes of text sketched at once

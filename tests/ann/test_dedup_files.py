@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import ann
-from ann.dedup import jsonl, streams, tables
+from ann.dedup import jsonl, tables
 from ann.dedup.job import run
 from ann.dedup.settings import Settings
 from ann.dedup.sources import _regex
+from sketches._files import reading
 
 LONG = " ".join(f"word{i}" for i in range(60))
 
@@ -30,7 +31,7 @@ def pack(data, suffix):
 
 
 def unpack(path):
-    with path.open("rb") as raw, streams.reading(raw, path.suffix) as stream:
+    with path.open("rb") as raw, reading(raw, path.suffix) as stream:
         return stream.read()
 
 
