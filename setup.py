@@ -61,6 +61,7 @@ EXTENSIONS = [
     "ann.text",
     "ann.lsh",
     "ann._pairs",
+    "ann._jsonl",
 ]
 
 HEADERS = ["setup.py", *glob("csrc/*.h")]  # all that every object depends on

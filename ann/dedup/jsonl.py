@@ -3,30 +3,29 @@
 Rows that stay are copied byte for byte: the first reading notes where each row lies (two int64),
 the second copies runs of neighbouring rows.
 
-msgspec decodes at memory speed and is strict. A block with a line that it refuses is gone
-through again line by line, and what real files hold is let through there: a byte-order mark,
-invalid UTF-8 and lone surrogates (replaced and counted in the text that is compared, untouched
-in the output), NaN. Blank lines are no rows.
+Lines that are plainly rows are read in C (csrc/jsonl.h). Any other is judged by Python's json, and
+what real files hold is let through there: a byte-order mark, invalid UTF-8 and lone surrogates
+(replaced and counted in the text that is compared, untouched in the output), NaN. Blank lines are
+no rows.
 """
 
 import json
 import re
 from collections.abc import Callable, Iterator
-from operator import attrgetter
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
+from ann import _jsonl
 from ann.dedup.arrays import Batch, Bools, Int64s
-from ann.dedup.columns import Ids, text_sizes
-from ann.dedup.settings import need
+from ann.dedup.columns import Ids
 from ann.dedup.streams import Original, creating
 from ann.dedup.unusable import Unusable
 from sketches._files import explained, reading
 
 SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can spell one alone, UTF-8 cannot
-BLOCK = 1 << 20  # bytes decoded at once: about a thousand rows, some milliseconds of sketching
+BLOCK = 1 << 20  # bytes read at once: about a thousand rows, some milliseconds of sketching
 
 
 class JsonLines:
@@ -56,52 +55,34 @@ class JsonLines:
                     advance(told())
 
     def _batches(self, stream: IO[bytes], ids: Ids) -> Iterator[Batch]:
-        decode = self._decoder()
-        number, position = 1, 0
-        while lines := stream.readlines(BLOCK):
-            rows: list[Any]
-            try:
-                rows = list(map(decode, lines))
-            except (ValueError, RecursionError):
-                rows = [self._patient(line, at) for at, line in enumerate(lines, number)]
-            ends = position + np.cumsum(np.fromiter(map(len, lines), np.int64, len(lines)))
-            starts = np.concatenate([[position], ends[:-1]])
-            number, position = number + len(lines), int(ends[-1])
-            if None in rows:
-                good = np.array([row is not None for row in rows])
-                starts, ends = starts[good], ends[good]
-                rows = [row for row in rows if row is not None]
-            self.rows += len(rows)
-            self._spans.append(np.stack([starts, ends]))
-            if self._id is not None:
-                ids.extend(map(self._key, rows))
-            texts = [row.text or "" for row in rows]
-            yield Batch(texts, text_sizes(texts))
+        lines = _jsonl.JsonLines(self._text, self._id)
+        position, number = 0, 1
+        while block := stream.read(BLOCK):
+            if not block.endswith(b"\n"):
+                block += stream.readline()
 
-    def _decoder(self) -> Callable[[bytes], Any]:
-        msgspec = need("msgspec")
-        fields: list[Any] = [("text", str if self._id == self._text else str | None)]
-        rename = {"text": self._text}
-        if self._id not in (None, self._text):
-            fields.append(("id", str | int))
-            rename["id"] = self._id
-        self._key = attrgetter(fields[-1][0])
-        self._row = msgspec.defstruct("Row", fields, rename=rename, gc=False)
-        decode: Callable[[bytes], Any] = msgspec.json.Decoder(self._row).decode
-        return decode
+            def judge(line: bytes, at: int, number: int = number) -> Any:
+                return self._judged(line, number + at)
 
-    def _patient(self, line: bytes, number: int) -> Any:
-        """The row of one line that may be bad; None for a blank line and one that is skipped."""
+            texts, places, keys, count = lines.take(block, judge)
+            self.rows += len(texts)
+            self._spans.append(places + position)
+            ids.extend(keys)
+            position, number = position + len(block), number + count
+            yield Batch(texts, np.diff(texts.offsets))
+
+    def _judged(self, line: bytes, number: int) -> tuple[str, Any] | None:
+        """Text and id of a line that may be bad; None for a blank line and one that is skipped."""
         if not line.strip():
             return None
         clean = line.rstrip().decode("utf-8", "surrogateescape")  # marks what is not UTF-8
         try:
-            text, *id = self._fields(json.loads(clean.removeprefix("\ufeff")))
+            values = self._fields(json.loads(clean.removeprefix("\ufeff")))
         except (ValueError, RecursionError) as error:
             self._unusable.meet(self.label, f"line {number}", _reason(error))
             return None
-        self.invalid += len(SURROGATE.findall(text or ""))
-        return self._row(*map(_valid, [text, *id]))
+        self.invalid += len(SURROGATE.findall(values[0] or ""))
+        return _valid(values[0] or ""), _valid(values[-1])
 
     def _fields(self, row: Any) -> list[Any]:
         """The values of the wanted fields, or a ValueError that says what is amiss."""
