@@ -1,6 +1,6 @@
 """What one stage of the search hands to the next: arrays by row, and nothing of the text."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,10 +15,12 @@ Progress = Callable[[str, int, int], None]
 
 
 class Batch(NamedTuple):
-    """Some documents in row order: their texts, and the UTF-8 bytes of each."""
+    """Some documents in row order, and all that is remembered of each."""
 
     texts: Any
-    sizes: Int64s
+    sizes: Int64s  # UTF-8 bytes
+    ids: Sequence[int | str] | None = None
+    places: Int64s | None = None  # [n, 2]: where the source finds each again, if it needs that
 
 
 class Sketches(NamedTuple):
@@ -31,6 +33,7 @@ class Sketches(NamedTuple):
     offsets: Int64s  # [n + 1]: where each document's shingles start; an empty one has none
     shingles: UInt64s
     sizes: Int64s
+    short: int  # documents of a single shingle
     invalid: int  # stretches of bytes that were no UTF-8
 
 
@@ -40,6 +43,14 @@ class Pairs(NamedTuple):
     a: Int64s
     b: Int64s
     jaccard: Floats
+
+
+class Documents(NamedTuple):
+    """All that is known of the documents once their text has gone by."""
+
+    sketches: Sketches
+    ids: Any  # int64 or object of str; None: row numbers
+    places: Int64s  # [m, 2], of those rows whose sources need them
 
 
 class Found(NamedTuple):

@@ -1,6 +1,5 @@
 """Columns of Arrow data as the pipeline wants them: texts with their sizes, and ids."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -86,25 +85,13 @@ def arrow_column(values: Any) -> Any:
     return pa.Array.from_buffers(kind, len(values), [None, buffer])
 
 
-class Ids:
-    """Ids of all rows as they come; at the end int64 where all are such ints, else str."""
-
-    def __init__(self) -> None:
-        self._values: list[int | str] = []
-
-    def extend(self, values: Iterable[int | str]) -> None:
-        self._values.extend(values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def array(self) -> Any:
-        """One NumPy array: int64, or object of str."""
-        if all(type(value) is int for value in self._values):
-            try:
-                return np.array(self._values, np.int64)
-            except OverflowError:
-                pass
-        ids = np.empty(len(self._values), object)
-        ids[:] = [str(value) for value in self._values]
-        return ids
+def id_array(values: list[Any]) -> Any:
+    """Ids as one NumPy array: int64 where all are such ints, else object of str."""
+    if all(type(value) is int for value in values):
+        try:
+            return np.array(values, np.int64)
+        except OverflowError:
+            pass
+    ids = np.empty(len(values), object)
+    ids[:] = [str(value) for value in values]
+    return ids

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from ann.dedup.arrays import Batch, Progress
-from ann.dedup.columns import Ids, arrow_column
+from ann.dedup.arrays import Batch, Int64s, Progress
+from ann.dedup.columns import arrow_column
 from ann.dedup.output import (
     MADE_BY,
     SUMMARY,
@@ -70,7 +70,7 @@ def run(
     """Find the near-duplicates in files and write what stays to the folder `output`."""
     if copy and output is None:
         raise InputError("--copy needs an output folder")
-    clock, ids, unusable = Clock(), Ids(), Unusable(skip_bad)
+    clock, unusable = Clock(), Unusable(skip_bad)
     target = None if output is None else resolve(output)
     if target is not None:
         check_apart(inputs, target)
@@ -85,15 +85,14 @@ def run(
             output=target,
             spool=spooled,
         )
-        sketches = sketch(_read(sources, ids, unusable, progress), settings, clock)
+        sketches, ids, places = sketch(_read(sources, unusable, progress), settings, clock)
         sketches = sketches._replace(
             invalid=sketches.invalid + sum(source.invalid for source in sources)
         )
-        named = ids.array() if len(ids) else None
-        found = find(sketches, settings, named, clock, progress)
+        found = find(sketches, settings, ids, clock, progress)
         outcome = Outcome(
             make_result(sketches, found, settings, clock),
-            np.arange(len(sketches.sizes)) if named is None else named,
+            np.arange(len(sketches.sizes)) if ids is None else ids,
             unusable=unusable,
             binary=sum(getattr(source, "binary", 0) for source in sources),
             output=output,
@@ -101,15 +100,13 @@ def run(
         if folder is not None and target is not None:
             with write_errors(target):
                 with clock("write"):
-                    _write(sources, outcome, folder, progress)
+                    _write(sources, places, outcome, folder, progress)
                 summary = json.dumps(outcome.as_dict(), indent=2) + "\n"
                 (folder / SUMMARY).write_text(summary, encoding="utf-8")
     return outcome
 
 
-def _read(
-    sources: Sequence[Source], ids: Ids, unusable: Unusable, progress: Progress
-) -> Iterator[Batch]:
+def _read(sources: Sequence[Source], unusable: Unusable, progress: Progress) -> Iterator[Batch]:
     total = sum(source.size for source in sources)
     before = 0
     for source in sources:
@@ -118,20 +115,28 @@ def _read(
             progress("read", before + told, total)
 
         skipped = unusable.count
-        yield from source.batches(ids, advance)
+        yield from source.batches(advance)
         if unusable.count > skipped and not source.rows:
             raise InputError(f"nothing of {source.label} can be used; the last: {unusable.last}")
         before += source.size
 
 
-def _write(sources: Sequence[Source], outcome: Outcome, folder: Path, progress: Progress) -> None:
+def _write(
+    sources: Sequence[Source],
+    places: Int64s,
+    outcome: Outcome,
+    folder: Path,
+    progress: Progress,
+) -> None:
     """Everything but the summary, one file a task."""
     result = outcome.result
-    ends = np.cumsum([source.rows for source in sources])
-    tasks: list[Callable[[], None]] = [
-        partial(source.write, result.kept[end - source.rows : end], folder / "kept")
-        for source, end in zip(sources, ends, strict=True)
-    ]
+    tasks: list[Callable[[], None]] = []
+    row = placed = 0
+    for source in sources:
+        kept = result.kept[row : row + source.rows]
+        where = places[placed : placed + source.rows * source.placed]
+        tasks.append(partial(source.write, kept, where, folder / "kept"))
+        row, placed = row + source.rows, placed + len(where)
     pairs, rows = result.pairs, result.clustered
     names = outcome.ids
     tasks[:0] = [

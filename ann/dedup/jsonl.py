@@ -19,7 +19,6 @@ import numpy as np
 
 from ann import _jsonl
 from ann.dedup.arrays import Batch, Bools, Int64s
-from ann.dedup.columns import Ids
 from ann.dedup.streams import Original, creating
 from ann.dedup.unusable import Unusable
 from sketches._files import explained, reading
@@ -31,6 +30,8 @@ BLOCK = 1 << 20  # bytes read at once: about a thousand rows, some milliseconds 
 class JsonLines:
     """The rows of one stream of lines."""
 
+    placed = True
+
     def __init__(
         self, original: Original, name: str, text: str, id: str | None, unusable: Unusable
     ) -> None:
@@ -39,22 +40,21 @@ class JsonLines:
         self.rows = self.invalid = 0
         self._original = original
         self._text, self._id, self._unusable = text, id, unusable
-        self._spans: list[Int64s] = []  # of each batch: where its rows start and end
 
     @property
     def size(self) -> int:
         return self._original.size
 
-    def batches(self, ids: Ids, advance: Callable[[int], None]) -> Iterator[Batch]:
+    def batches(self, advance: Callable[[int], None]) -> Iterator[Batch]:
         """Read the rows."""
         with explained(self.label), self._original.open() as raw:
             told = raw.tell if raw.seekable() else lambda: 0
             with reading(raw, self._original.suffix) as stream:
-                for batch in self._batches(stream, ids):
+                for batch in self._batches(stream):
                     yield batch
                     advance(told())
 
-    def _batches(self, stream: IO[bytes], ids: Ids) -> Iterator[Batch]:
+    def _batches(self, stream: IO[bytes]) -> Iterator[Batch]:
         lines = _jsonl.JsonLines(self._text, self._id)
         position, number = 0, 1
         while block := stream.read(BLOCK):
@@ -66,10 +66,10 @@ class JsonLines:
 
             texts, places, keys, count = lines.take(block, judge)
             self.rows += len(texts)
-            self._spans.append(places + position)
-            ids.extend(keys)
+            ids = None if self._id is None else keys
+            spans = np.ascontiguousarray(places.T) + position
             position, number = position + len(block), number + count
-            yield Batch(texts, np.diff(texts.offsets))
+            yield Batch(texts, np.diff(texts.offsets), ids, spans)
 
     def _judged(self, line: bytes, number: int) -> tuple[str, Any] | None:
         """Text and id of a line that may be bad; None for a blank line and one that is skipped."""
@@ -100,10 +100,9 @@ class JsonLines:
                 raise ValueError(f"field {name!r} holds {json.dumps(row[name])}, not {wanted}")
         return [row[name] for name in kinds]
 
-    def write(self, kept: Bools, folder: Path) -> None:
-        """Copy the lines of the rows that stay."""
-        spans = np.concatenate([np.empty((2, 0), np.int64), *self._spans], axis=1)
-        starts, ends = _runs(*spans[:, kept])
+    def write(self, kept: Bools, places: Int64s, folder: Path) -> None:
+        """Copy the lines of the rows that stay; their places are where they start and end."""
+        starts, ends = _runs(*places[kept].T)
         with (
             self._original.open() as raw,
             reading(raw, self._original.suffix) as stream,

@@ -10,7 +10,6 @@ from typing import Any
 
 from ann.dedup.arrays import Batch, Progress
 from ann.dedup.columns import (
-    Ids,
     id_values,
     text_batch,
     text_sizes,
@@ -100,14 +99,13 @@ def deduplicate(
         threads=available_threads() if threads is None else threads,
     )
     report = progress or (lambda stage, done, total: None)
-    clock, ids = Clock(), Ids()
-    sketches = sketch(_batches(data, text, id, ids, report), settings, clock)
-    named = None if id is None else ids.array()
-    found = find(sketches, settings, named, clock, report)
+    clock = Clock()
+    sketches, ids, _ = sketch(_batches(data, text, id, report), settings, clock)
+    found = find(sketches, settings, ids, clock, report)
     return make_result(sketches, found, settings, clock)
 
 
-def _batches(data: Any, text: str, id: str | None, ids: Ids, progress: Progress) -> Iterator[Batch]:
+def _batches(data: Any, text: str, id: str | None, progress: Progress) -> Iterator[Batch]:
     if isinstance(data, (str, bytes, bytearray)):
         raise TypeError("one text alone has no duplicates: pass a list of texts")
     if isinstance(data, Mapping):
@@ -125,7 +123,7 @@ def _batches(data: Any, text: str, id: str | None, ids: Ids, progress: Progress)
     for columns in _column_batches(data, text, id):
         batch = text_batch(columns[0], f"column {text!r}")
         if id is not None:
-            ids.extend(id_values(columns[-1], f"column {id!r}", done))
+            batch = batch._replace(ids=id_values(columns[-1], f"column {id!r}", done))
         yield batch
         done += len(columns[0])
         progress("read", done, total)

@@ -139,7 +139,7 @@ def make_result(sketches: Sketches, found: Found, settings: Settings, clock: Clo
     stats = Stats(
         documents=len(kept),
         empty=int((shingles == 0).sum()),
-        short=int((shingles == 1).sum()),
+        short=sketches.short,
         invalid_utf8=sketches.invalid,
         kept=int(kept.sum()),
         removed=int((~kept).sum()),

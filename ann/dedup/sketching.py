@@ -8,50 +8,92 @@ threshold.
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ann import _pairs
 from ann.bands import choose_bands
-from ann.dedup.arrays import Batch, Int64s, Sketches, UInt64s
+from ann.dedup.arrays import Batch, Documents, Int64s, Sketches, UInt32s, UInt64s
+from ann.dedup.columns import id_array
 from ann.dedup.running import Clock, ordered_map
 from ann.dedup.settings import InputError, Settings
 from ann.text import TextSketcher
 
 
-def sketch(batches: Iterable[Batch], settings: Settings, clock: Clock) -> Sketches:
-    """Read every text once; threads sketch while the next batch is read."""
+class Sketched(NamedTuple):
+    """What is kept of one batch."""
+
+    signatures: UInt32s  # [n, num_perm]
+    fingerprints: UInt64s
+    offsets: Int64s
+    shingles: UInt64s
+    invalid: int
+
+
+def text_sketcher(settings: Settings) -> TextSketcher:
+    """The sketcher of these parameters."""
     try:
-        bands, rows = choose_bands(settings.threshold, settings.recall, settings.num_perm)
-        sketcher = TextSketcher(
+        return TextSketcher(
             num_perm=settings.num_perm, ngram=settings.ngram, unit=settings.unit, seed=settings.seed
         )
     except ValueError as error:
         raise InputError(str(error)) from None
 
-    def one(batch: Batch) -> tuple[UInt64s, UInt64s, Int64s, UInt64s, Int64s]:
-        signatures, offsets, shingles = sketcher.sketch(batch.texts)
+
+def sketch_batch(batch: Batch, settings: Settings) -> Sketched:
+    """Sketch some texts, by a sketcher of their own: it counts what was no UTF-8."""
+    sketcher = text_sketcher(settings)
+    signatures, offsets, shingles = sketcher.sketch(batch.texts)
+    prints = _pairs.text_keys(offsets, shingles)
+    return Sketched(signatures, prints, offsets, shingles, sketcher.invalid)
+
+
+def bands_of(settings: Settings) -> tuple[int, int]:
+    """Bands and rows that keep the recall at the threshold."""
+    try:
+        return choose_bands(settings.threshold, settings.recall, settings.num_perm)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+
+def sketch(batches: Iterable[Batch], settings: Settings, clock: Clock) -> Documents:
+    """Read every text once; threads sketch while the next batch is read."""
+    bands, rows = bands_of(settings)
+    text_sketcher(settings)  # refuses parameters before anything is read
+
+    def one(batch: Batch) -> tuple[UInt64s, UInt64s, Int64s, UInt64s, int, Batch]:
+        signatures, prints, offsets, shingles, invalid = sketch_batch(batch, settings)
         keys = _pairs.band_keys(signatures, bands, rows)
-        return keys, _pairs.text_keys(offsets, shingles), np.diff(offsets), shingles, batch.sizes
+        return keys, prints, np.diff(offsets), shingles, invalid, batch._replace(texts=None)
 
     with clock("sketch"):
         batches = clock.each("read", batches)
         parts = list(ordered_map(one, batches, settings.threads)) or [one(Batch([], np.arange(0)))]
-        keys, fingerprints, counts, shingles, sizes = map(list, zip(*parts, strict=True))
+        keys, fingerprints, counts, shingles, invalid, remembered = map(
+            list, zip(*parts, strict=True)
+        )
         del parts
         lengths = _joined(counts)
         offsets = np.zeros(len(lengths) + 1, np.int64)
         np.cumsum(lengths, out=offsets[1:])
-        return Sketches(
+        sketches = Sketches(
             bands,
             rows,
             _joined(keys),
             _joined(fingerprints),
             offsets,
             _joined(shingles),
-            _joined(sizes),
-            sketcher.invalid,
+            _joined([batch.sizes for batch in remembered]),
+            int((lengths == 1).sum()),
+            sum(invalid),
+        )
+        named = [id for batch in remembered for id in batch.ids or ()]
+        places = [batch.places for batch in remembered if batch.places is not None]
+        return Documents(
+            sketches,
+            id_array(named) if named else None,
+            _joined(places) if places else np.empty((0, 2), np.int64),
         )
 
 

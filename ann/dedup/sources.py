@@ -15,8 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import IO, Protocol
 
-from ann.dedup.arrays import Batch, Bools
-from ann.dedup.columns import Ids
+from ann.dedup.arrays import Batch, Bools, Int64s
 from ann.dedup.jsonl import JsonLines
 from ann.dedup.output import is_output
 from ann.dedup.settings import InputError
@@ -46,13 +45,14 @@ class Source(Protocol):
     """Documents that can be read once and then be copied out, by row."""
 
     label: str
+    placed: bool  # whether its batches say where their rows are found again
     rows: int
     invalid: int
 
     @property
     def size(self) -> int: ...
-    def batches(self, ids: Ids, advance: Callable[[int], None]) -> Iterator[Batch]: ...
-    def write(self, kept: Bools, folder: Path) -> None: ...
+    def batches(self, advance: Callable[[int], None]) -> Iterator[Batch]: ...
+    def write(self, kept: Bools, places: Int64s, folder: Path) -> None: ...
 
 
 def open_sources(

@@ -13,8 +13,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from ann.dedup.arrays import Batch, Bools
-from ann.dedup.columns import Ids, id_values, plain, text_batch, wanted_columns
+from ann.dedup.arrays import Batch, Bools, Int64s
+from ann.dedup.columns import id_values, plain, text_batch, wanted_columns
 from ann.dedup.settings import InputError, need
 from ann.dedup.streams import Original, creating
 from ann.dedup.unusable import Unusable
@@ -28,6 +28,8 @@ CSV_BLOCK = 1 << 24  # the longest row a CSV file may have
 
 class Table:
     """What both formats share: the first reading, over record batches of some columns."""
+
+    placed = False  # rows are found again by their numbers
 
     def __init__(
         self, original: Original, name: str, text: str, id: str | None, unusable: Unusable
@@ -50,7 +52,7 @@ class Table:
         """A column of ids, null where one is missing."""
         return column
 
-    def batches(self, ids: Ids, advance: Callable[[int], None]) -> Iterator[Batch]:
+    def batches(self, advance: Callable[[int], None]) -> Iterator[Batch]:
         """Read the text and the ids."""
         columns = wanted_columns(self._text, self._id)
         with explained(self.label):
@@ -59,7 +61,8 @@ class Table:
                 batch = text_batch(record.column(0), where)
                 if self._id is not None:
                     where = f"{self.label}: column {self._id!r}"
-                    ids.extend(id_values(self._keys(record.columns[-1]), where, self.rows))
+                    keys = self._keys(record.columns[-1])
+                    batch = batch._replace(ids=id_values(keys, where, self.rows))
                 self.rows += record.num_rows
                 yield batch
                 advance(told)
@@ -81,7 +84,7 @@ class Parquet(Table):
                 done += record.num_rows
                 yield record.select(columns), self.size * done // file.metadata.num_rows
 
-    def write(self, kept: Bools, folder: Path) -> None:
+    def write(self, kept: Bools, places: Int64s, folder: Path) -> None:
         """Write the rows that stay, a row group for each batch."""
         parquet = need("pyarrow.parquet")
         path = folder / self.name
@@ -186,7 +189,7 @@ class Csv(Table):
             return "error"
         return "skip"
 
-    def write(self, kept: Bools, folder: Path) -> None:
+    def write(self, kept: Bools, places: Int64s, folder: Path) -> None:
         """Write the rows that stay; what was skipped is skipped again."""
         names, more = self._header()
         width, row = len(names), 0

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ann.dedup.arrays import Batch, Bools
-from ann.dedup.columns import Ids
+from ann.dedup.arrays import Batch, Bools, Int64s
 from ann.dedup.settings import InputError
 from ann.dedup.streams import Original, creating
 from ann.dedup.unusable import Unusable
@@ -25,7 +24,9 @@ ROWS = "Rows are read from .jsonl, .ndjson, .json, .csv (also .gz, .zst) and .pa
 
 
 class TextFiles:
-    """All text files of a job, as one source."""
+    """All text files of a job, as one source; a row's place is its file's number and the next."""
+
+    placed = True
 
     def __init__(
         self, paths: dict[str, Path], by_name: set[str], unusable: Unusable, copy: bool
@@ -34,36 +35,41 @@ class TextFiles:
         self.label = "the text files"
         self._originals = {name: Original(path) for name, path in paths.items()}
         self._by_name, self._unusable, self._copy = by_name, unusable, copy
-        self._names: list[str] = []  # of the rows
 
     @property
     def size(self) -> int:
         return sum(original.size for original in self._originals.values())
 
-    def batches(self, ids: Ids, advance: Callable[[int], None]) -> Iterator[Batch]:
+    def batches(self, advance: Callable[[int], None]) -> Iterator[Batch]:
         """Read every file once."""
         texts: list[bytes] = []
-        sizes: list[int] = []
+        places: list[int] = []
         told = 0
-        for name, original in self._originals.items():
+        names = list(self._originals)
+
+        def batch() -> Batch:
+            sizes = np.fromiter(map(len, texts), np.int64, len(texts))
+            numbers = np.array(places, np.int64)
+            ids = [printable(names[place]) for place in places]
+            return Batch(texts, sizes, ids, np.stack([numbers, numbers + 1], axis=1))
+
+        for place, original in enumerate(self._originals.values()):
             data = self._contents(original)
             if data is None:
                 continue
-            self._names.append(name)
+            self.rows += 1
             texts.append(data)
-            sizes.append(len(data))
+            places.append(place)
             told += len(data)
-            if sum(sizes) >= BATCH or len(sizes) >= FILES_A_BATCH:
-                yield Batch(texts, np.array(sizes, np.int64))
+            if sum(map(len, texts)) >= BATCH or len(texts) >= FILES_A_BATCH:
+                yield batch()
                 advance(told)
-                texts, sizes = [], []
+                texts, places = [], []
         if texts:
-            yield Batch(texts, np.array(sizes, np.int64))
+            yield batch()
             advance(told)
-        self.rows = len(self._names)
         if self.binary and not self.rows:
             raise InputError(f"every file is binary: there is no text. {ROWS}")
-        ids.extend(printable(name) for name in self._names)
 
     def _contents(self, original: Original) -> bytes | None:
         """The bytes of a file; None if it is binary, or unreadable and to be skipped."""
@@ -80,9 +86,10 @@ class TextFiles:
             self.binary += 1
         return None
 
-    def write(self, kept: Bools, folder: Path) -> None:
+    def write(self, kept: Bools, places: Int64s, folder: Path) -> None:
         """List the files that stay, and copy them if that is wanted."""
-        stay = [name for name, stays in zip(self._names, kept, strict=True) if stays]
+        names = list(self._originals)
+        stay = [names[place] for place in places[kept, 0]]
         with creating(folder.parent / "kept.txt") as out:
             out.writelines(os.fsencode(name) + b"\n" for name in stay)
         for name in stay if self._copy else ():
