@@ -196,6 +196,7 @@ def test_signals_reach_a_walk_over_objects(walk, item):
 @pytest.mark.usefixtures("alarm")
 def test_a_list_that_a_signal_handler_empties():
     """The list goes in the middle of a walk, which must not read what is no longer there."""
+    signal.setitimer(signal.ITIMER_REAL, 0)  # the list takes a while to make
     items = ["a"] * 5_000_000
     signal.signal(signal.SIGALRM, lambda *_: items.clear())
     signal.setitimer(signal.ITIMER_REAL, 0.005)
