@@ -3,6 +3,8 @@
 try:
     from sketches._frame import FormatError
     from sketches.bbit import BBitMinHash
+    from sketches.countmin import CountMin
+    from sketches.countsketch import CountSketch
     from sketches.hashing import hash64, hash128
     from sketches.minhash import MinHash, minhash_matrix
 except ModuleNotFoundError as error:
@@ -13,4 +15,13 @@ except ModuleNotFoundError as error:
         "`pip install .` and start Python in another folder"
     ) from None
 
-__all__ = ["BBitMinHash", "FormatError", "MinHash", "hash64", "hash128", "minhash_matrix"]
+__all__ = [
+    "BBitMinHash",
+    "CountMin",
+    "CountSketch",
+    "FormatError",
+    "MinHash",
+    "hash64",
+    "hash128",
+    "minhash_matrix",
+]

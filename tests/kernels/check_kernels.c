@@ -10,6 +10,7 @@ static const struct {
     const char *name;
     void (*run)(int level);
 } CHECKS[] = {
+    {"counters", check_counters},
     {"hash", check_hash},
     {"jaccard", check_jaccard},
     {"minhash", check_minhash},

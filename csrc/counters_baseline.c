@@ -1,0 +1,2 @@
+#define COUNTERS_TABLE counter_kernels_baseline
+#include "counters_inl.h"
