@@ -57,11 +57,11 @@ cdef class Texts:
     def __len__(self):
         return len(self.offsets) - 1
 
-    def tolist(self):
-        """The texts as str."""
-        cdef const int64_t[::1] ends = self.offsets
-        whole = self.data.tobytes()
-        return [whole[ends[i]:ends[i + 1]].decode() for i in range(len(self))]
+    def __getitem__(self, Py_ssize_t row):
+        """A text as str."""
+        if not 0 <= row < len(self):
+            raise IndexError(f"there is no text {row} of {len(self)}")
+        return self.data[self.offsets[row]:self.offsets[row + 1]].tobytes().decode()
 
     def __arrow_c_array__(self, requested_schema=None):
         """The schema and the array as capsules; this object lives as long as the array does."""

@@ -82,6 +82,7 @@ def _named(context: click.Context, parameter: click.Parameter, value: Any) -> An
 )
 @click.option("--threads", type=click.IntRange(1), help="Threads.  [default: all cores]")
 @click.option("--copy", is_flag=True, help="Copy the text files that stay to OUTPUT/kept.")
+@click.option("--report", is_flag=True, help="Write OUTPUT/report.html and report.json, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 def dedup(
     inputs: tuple[str, ...],
@@ -99,6 +100,7 @@ def dedup(
     on_error: str,
     threads: int | None,
     copy: bool,
+    report: bool,
     as_json: bool,
 ) -> None:
     """Find near-duplicate documents and keep one of a kind.
@@ -133,6 +135,7 @@ def dedup(
                 id=id,
                 skip_bad=on_error == "skip",
                 copy=copy,
+                report=report,
                 progress=progress,
             )
     except InputError as error:

@@ -15,6 +15,8 @@ unusable    rows and files that cannot be used: refused, or skipped and noted
 output      the folder that is written: all or nothing
 job         the command: sources in, a folder out, all or nothing
 report      what the terminal shows
+figures     report.json, from a few texts that are read again (texts)
+page        report.html, its drawing; differences: where two texts differ; words: numbers as text
 """
 
 from ann.dedup.arrays import Pairs

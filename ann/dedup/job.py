@@ -5,6 +5,7 @@
     OUT/clusters.parquet    id, row, cluster, kept, jaccard: every member of a cluster
     OUT/pairs.parquet       a, b, a_row, b_row, jaccard: every verified pair
     OUT/summary.json        counts, parameters, seconds
+    OUT/report.html, .json  the same and more, to look at: with `report`
 
 OUT appears when all of it is whole: see `output`.
 """
@@ -35,6 +36,7 @@ from ann.dedup.running import Clock, ordered_map
 from ann.dedup.settings import InputError, Settings, need
 from ann.dedup.sketching import sketch
 from ann.dedup.sources import Source, open_sources
+from ann.dedup.texts import texts_of
 from ann.dedup.unusable import Unusable
 
 
@@ -65,26 +67,29 @@ def run(
     id: str | None = None,
     skip_bad: bool = False,
     copy: bool = False,
+    report: bool = False,
     progress: Progress = lambda stage, done, total: None,
 ) -> Outcome:
     """Find the near-duplicates in files and write what stays to the folder `output`."""
-    if copy and output is None:
-        raise InputError("--copy needs an output folder")
+    for option, wanted in (("--copy", copy), ("--report", report)):
+        if wanted and output is None:
+            raise InputError(f"{option} needs an output folder")
     clock, unusable = Clock(), Unusable(skip_bad)
     target = None if output is None else resolve(output)
     if target is not None:
         check_apart(inputs, target)
     with output_folder(target, force) as folder, spool(folder, inputs) as spooled:
-        sources = open_sources(
+        opened = partial(
+            open_sources,
             inputs,
             globs=globs,
             text=text,
             id=id,
-            unusable=unusable,
             copy=copy,
             output=target,
             spool=spooled,
         )
+        sources = opened(unusable=unusable)
         sketches, ids, places = sketch(_read(sources, unusable, progress), settings, clock)
         sketches = sketches._replace(
             invalid=sketches.invalid + sum(source.invalid for source in sources)
@@ -101,6 +106,9 @@ def run(
             with write_errors(target):
                 with clock("write"):
                     _write(sources, places, outcome, folder, progress)
+                if report:
+                    with clock("report"):
+                        _report(outcome, opened(unusable=Unusable(True)), folder)
                 summary = json.dumps(outcome.as_dict(), indent=2) + "\n"
                 (folder / SUMMARY).write_text(summary, encoding="utf-8")
     return outcome
@@ -160,6 +168,16 @@ def _write(
     threads = result.stats.settings.threads
     for done, _ in enumerate(ordered_map(lambda task: task(), tasks, threads), 1):
         progress("write", done, len(tasks))
+
+
+def _report(outcome: Outcome, sources: Sequence[Source], folder: Path) -> None:
+    """The page and its figures, with the texts of some rows from sources opened anew."""
+    from ann.dedup.figures import figures
+    from ann.dedup.page import page
+
+    drawn = figures(outcome, partial(texts_of, sources))
+    (folder / "report.json").write_text(json.dumps(drawn, indent=1) + "\n", encoding="utf-8")
+    (folder / "report.html").write_text(page(drawn), encoding="utf-8")
 
 
 def _table(path: Path, **columns: Any) -> None:

@@ -18,7 +18,8 @@ from typing import IO, Any
 from ann.dedup.settings import InputError
 
 SUMMARY = "summary.json"
-CONTENTS = {"kept", "kept.txt", "clusters.parquet", "pairs.parquet", SUMMARY}
+REPORT = {"report.html", "report.json"}
+CONTENTS = {"kept", "kept.txt", "clusters.parquet", "pairs.parquet", SUMMARY, *REPORT}
 MADE_BY = {"made_by": "tractable dedup"}  # in summary.json
 
 

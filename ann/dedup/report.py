@@ -5,12 +5,12 @@ pipe takes them out again.
 """
 
 from collections.abc import Iterator
-from math import floor
 
 import click
 
 from ann.dedup.job import Outcome
 from ann.dedup.result import Cluster
+from ann.dedup.words import byte_count, counted, percent, probability
 
 CLUSTERS = 5  # largest ones shown
 MEMBERS = 4  # removed members shown of each
@@ -25,15 +25,15 @@ def summary(outcome: Outcome) -> str:
 def _lines(outcome: Outcome) -> Iterator[str]:
     s = outcome.result.stats
     p = s.settings
-    removed = _count(s.removed, "near-duplicate")
+    removed = counted(s.removed, "near-duplicate")
     yield click.style(
-        f"{_count(s.documents, 'document')}: {s.kept:,} kept, {removed} removed", bold=True
+        f"{counted(s.documents, 'document')}: {s.kept:,} kept, {removed} removed", bold=True
     )
-    yield f"  {_bytes(s.bytes)} of text, {_bytes(s.bytes_removed)} saved" + _share(
+    yield f"  {byte_count(s.bytes)} of text, {byte_count(s.bytes_removed)} saved" + percent(
         s.bytes_removed, s.bytes
     )
     unusable = outcome.unusable
-    units = _count(p.ngram, p.unit)
+    units = counted(p.ngram, p.unit)
     notes = {
         "empty (kept)": s.empty,
         f"of at most {units}": s.short,
@@ -49,7 +49,7 @@ def _lines(outcome: Outcome) -> Iterator[str]:
     if 2 * s.short > s.documents - s.empty:
         yield f"  Most texts have at most {units}, and only equal ones are found: see --ngram, and"
         yield "  --unit char for languages that put no spaces between words"
-    pairs = _count(s.pairs, "pair")
+    pairs = counted(s.pairs, "pair")
     yield f"  {pairs} of Jaccard similarity >= {p.threshold:g}, each one verified"
     if s.pairs_unlisted:
         yield f"  and {s.pairs_unlisted:,} more between identical documents, not listed"
@@ -65,18 +65,17 @@ def _lines(outcome: Outcome) -> Iterator[str]:
         + (f"{p.threads} threads: " if p.threads > 1 else "1 thread: ")
         + ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in s.seconds.items())
     )
-    recall = floor(s.recall_at_threshold * 1e4) / 1e4  # never rounded up to a certainty
     yield click.style("Search", bold=True) + (
         f"  {p.ngram}-grams of {p.unit}s, {s.bands} bands of {s.rows} of {p.num_perm} slots: a pair"
-        f" at {p.threshold:g} is found with probability {recall:.4f};"
-        f" {_count(s.candidates, 'candidate')} besides exact copies"
+        f" at {p.threshold:g} is found with probability {probability(s.recall_at_threshold)};"
+        f" {counted(s.candidates, 'candidate')} besides exact copies"
     )
     if outcome.output is not None:
         yield click.style("Written", bold=True) + f" to {outcome.output}"
 
 
 def _cluster(outcome: Outcome, cluster: Cluster) -> Iterator[str]:
-    others = _count(len(cluster.removed), "other")
+    others = counted(len(cluster.removed), "other")
     yield f"  {_name(outcome, cluster.kept)} and {others}"
     for row in cluster.removed[:MEMBERS]:
         similarity = click.style(f"{outcome.result.similarity[row]:.3f}", fg="cyan")
@@ -93,21 +92,3 @@ def _name(outcome: Outcome, row: int) -> str:
         name = f"row {name}" if outcome.ids[row] == row else name
     name = "".join(char if char.isprintable() else "\ufffd" for char in name)
     return name if len(name) <= WIDTH else "..." + name[3 - WIDTH :]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + "s" * (number != 1)
-
-
-def _bytes(count: float) -> str:
-    if count < 1000:
-        return f"{count:.0f} bytes"
-    for unit in ("kB", "MB", "GB"):
-        count /= 1000
-        if count < 1000:
-            return f"{count:.1f} {unit}"
-    return f"{count / 1000:,.1f} TB"
-
-
-def _share(part: int, whole: int) -> str:
-    return f" ({100 * part / whole:.1f} %)" if whole else ""

@@ -57,7 +57,7 @@ def scan(data, text, id):
 
     texts, places, ids, count = JsonLines(text, id).take(data, judge)
     assert count == data.count(b"\n") + (data[-1:] not in (b"", b"\n"))
-    for row, (value, start, end) in enumerate(zip(texts.tolist(), *places, strict=True)):
+    for row, (value, start, end) in enumerate(zip(texts, *places, strict=True)):
         number = int(np.searchsorted(ends, start, "right"))
         assert data[start:end].rstrip(b"\n") == lines[number]
         rows[number] = value, ids[row] if id is not None else None
@@ -136,7 +136,7 @@ def test_what_the_judge_says_takes_its_place(texts):
     told = lambda line, number: None if number % 3 == 2 else (texts[number], 2**70 + number)  # noqa: E731
     taken, _, ids, count = JsonLines("text", "id").take(b"".join(lines), told)
     stay = [i for i in range(len(texts)) if i % 3 != 2]
-    assert taken.tolist() == [texts[i] for i in stay]
+    assert list(taken) == [texts[i] for i in stay]
     assert ids == [2**70 + i if i % 3 else i for i in stay]
     assert count == len(texts)
 
@@ -157,7 +157,7 @@ def test_texts_as_an_arrow_array(texts):
     array = pa.array(column)
     array.validate(full=True)
     assert array.type == pa.large_string()
-    assert array.to_pylist() == column.tolist() == texts
+    assert array.to_pylist() == list(column) == texts
     sketcher = TextSketcher(16, 2)
     assert np.array_equal(sketcher.sketch(column)[0], sketcher.sketch(texts)[0])
 

@@ -1,0 +1,29 @@
+"""Numbers as people read them."""
+
+from math import floor
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 pair`, `2,000 pairs`."""
+    return f"{number:,} {noun}" + "s" * (number != 1)
+
+
+def byte_count(count: float) -> str:
+    """`512 bytes`, `1.5 MB`."""
+    if count < 1000:
+        return f"{count:.0f} bytes"
+    for unit in ("kB", "MB", "GB"):
+        count /= 1000
+        if count < 1000:
+            return f"{count:.1f} {unit}"
+    return f"{count / 1000:,.1f} TB"
+
+
+def percent(part: int, whole: int) -> str:
+    """A share in brackets, to put behind a number; nothing of nothing."""
+    return f" ({100 * part / whole:.1f} %)" if whole else ""
+
+
+def probability(value: float) -> str:
+    """Four places, never rounded up to a certainty."""
+    return f"{floor(value * 1e4) / 1e4:.4f}"
