@@ -61,6 +61,7 @@ EXTENSIONS = [
     "sketches._counters",
     "sketches.countmin",
     "sketches.countsketch",
+    "sketches.hll",
     "ann.text",
     "ann.lsh",
     "ann._pairs",

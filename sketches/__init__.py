@@ -6,6 +6,7 @@ try:
     from sketches.countmin import CountMin
     from sketches.countsketch import CountSketch
     from sketches.hashing import hash64, hash128
+    from sketches.hll import HyperLogLog
     from sketches.minhash import MinHash, minhash_matrix
 except ModuleNotFoundError as error:
     if error.name != "sketches.hashing":
@@ -20,6 +21,7 @@ __all__ = [
     "CountMin",
     "CountSketch",
     "FormatError",
+    "HyperLogLog",
     "MinHash",
     "hash64",
     "hash128",

@@ -28,6 +28,7 @@ cdef class _Owned:
     cdef Py_ssize_t nbytes
 
 cdef owned_array(void *data, Py_ssize_t nbytes, dtype)
+cdef check_hashes(hashes, dtype)
 cdef rows_to_array(signature_rows *rows)
 
 

@@ -33,6 +33,7 @@ uint8_t *check_guarded(size_t size, uint8_t **end);
 
 void check_counters(int level);
 void check_hash(int level);
+void check_hll(int level);
 void check_jaccard(int level);
 void check_minhash(int level);
 void check_text(int level);

@@ -12,6 +12,7 @@ static const struct {
 } CHECKS[] = {
     {"counters", check_counters},
     {"hash", check_hash},
+    {"hll", check_hll},
     {"jaccard", check_jaccard},
     {"minhash", check_minhash},
     {"text", check_text},

@@ -1,0 +1,97 @@
+/* The HyperLogLog kernels against registers raised one by one, and every state on the way there. */
+#include <string.h>
+
+#include "check.h"
+#include "hll.h"
+
+#define N_MAX 700
+
+/* Hashes such that registers low and high are met, and a few that have no bit at all. */
+static void fill_hashes(uint64_t *h1, uint64_t *h2, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        h1[i] = check_random();
+        h2[i] = check_random() >> (check_random() % 4 ? 0 : check_random() % 64);
+    }
+}
+
+static void check_update(const hll_kernels *kernels, uint32_t p, size_t n) {
+    static uint64_t *h1, *h2;
+    static uint8_t *end1, *end2;
+    if (!h1) {
+        h1 = (uint64_t *)(void *)check_guarded(N_MAX * sizeof *h1, &end1);
+        h2 = (uint64_t *)(void *)check_guarded(N_MAX * sizeof *h2, &end2);
+    }
+    uint64_t *a = (uint64_t *)(void *)end1 - n, *b = (uint64_t *)(void *)end2 - n;
+    size_t k = (size_t)1 << p;
+    hll_dense *got = hll_dense_new(p);
+    uint8_t *want = calloc(k, 1);
+    if (!got || !want) FAIL("no memory");
+    for (int round = 0; round < 40; round++) { /* the later, the warmer */
+        fill_hashes(a, b, n);
+        kernels->update(got, a, b, n);
+        for (size_t i = 0; i < n; i++) {
+            uint8_t value = (uint8_t)hll_value(b[i]), *r = &want[a[i] % k];
+            if (value > *r) *r = value;
+        }
+    }
+    if (memcmp(want, got->registers, k)) FAIL("update: p %u, %zu items", p, n);
+    hll_dense kept = *got;
+    got->stale = 1;
+    hll_refresh(got);
+    if (kept.kxq0 != got->kxq0 || kept.kxq1 != got->kxq1 || kept.low != got->low ||
+        memcmp(kept.count, got->count, sizeof kept.count))
+        FAIL("counts: p %u, %zu items", p, n);
+    free(got);
+    free(want);
+}
+
+static void check_max(const hll_kernels *kernels, size_t n) {
+    uint8_t *end, *p, q[512], want[512];
+    check_guarded(n, &end);
+    p = end - n;
+    check_fill(p, n);
+    check_fill(q, n);
+    for (size_t i = 0; i < n; i++) want[i] = p[i] > q[i] ? p[i] : q[i];
+    kernels->max(p, q, n);
+    if (memcmp(want, p, n)) FAIL("max: %zu bytes", n);
+}
+
+/* Sketches of any state, there and back through every image, and merged every way. */
+static void check_states(const hll_kernels *kernels, uint32_t p, size_t n) {
+    hll s, t, back;
+    uint64_t h1[N_MAX], h2[N_MAX];
+    hll_init(&s, p);
+    hll_init(&t, 4 + (p + 3) % 10);
+    fill_hashes(h1, h2, n);
+    if (hll_update(kernels, &s, h1, h2, n) || hll_update(kernels, &t, h1, h2, n / 2))
+        FAIL("no memory");
+    for (int form = 0; form < 6; form++) {
+        size_t size = hll_image_size(&s, (hll_kind)(form / 2), form % 2);
+        uint8_t *image = malloc(size);
+        if (!image) FAIL("no memory");
+        hll_image_write(&s, (hll_kind)(form / 2), form % 2, image);
+        const char *wrong = hll_image_read(&back, image, size);
+        if (wrong) FAIL("p %u, %zu items, form %d: %s", p, n, form, wrong);
+        if (!hll_same(&s, &back)) FAIL("p %u, %zu items, form %d: another sketch", p, n, form);
+        hll_free(&back);
+        if (!hll_image_read(&back, image, size - 1)) FAIL("a truncated image was read");
+        free(image);
+    }
+    if (hll_copy(&back, &s) || hll_merge(kernels, &back, &t) || hll_merge(kernels, &t, &s))
+        FAIL("no memory");
+    if (!hll_same(&back, &t)) FAIL("merge: p %u and %u, %zu items", p, t.p, n);
+    if (hll_estimate(&back) != hll_estimate(&t)) FAIL("estimate: p %u, %zu items", p, n);
+    hll_free(&back);
+    hll_free(&s);
+    hll_free(&t);
+}
+
+void check_hll(int level) {
+    static const size_t sizes[] = {0, 1, 7, 8, 9, 24, 25, 100, 511, 512, 700};
+    const hll_kernels *kernels = hll_kernels_for(level);
+    for (size_t j = 0; j < sizeof sizes / sizeof *sizes; j++) {
+        for (uint32_t p = 4; p <= 12; p += 2) check_update(kernels, p, sizes[j]);
+        for (uint32_t p = 4; p <= 13; p++) check_states(kernels, p, sizes[j]);
+    }
+    for (size_t n = 16; n <= 512; n += 16) check_max(kernels, n);
+}
