@@ -66,6 +66,7 @@ EXTENSIONS = [
     "ann.lsh",
     "ann._pairs",
     "ann._jsonl",
+    "ann._join",
 ]
 
 HEADERS = ["setup.py", *glob("csrc/*.h")]  # all that every object depends on

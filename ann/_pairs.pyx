@@ -16,9 +16,9 @@ cdef extern from "murmur3.h" nogil:
 
 cdef extern from "pairs.h" nogil:
     ctypedef struct pair_walk:
-        pass
+        uint8_t *crowded
     int pair_walk_open(pair_walk *, const uint64_t *keys, const uint8_t *skip, size_t n,
-                       size_t bands)
+                       size_t bands, size_t most)
     void pair_walk_close(pair_walk *)
     size_t pair_walk_next(pair_walk *, uint32_t *a, uint32_t *b, size_t room)
     void c_band_keys "band_keys"(const uint32_t *signatures, size_t n, size_t k, size_t bands,
@@ -27,26 +27,34 @@ cdef extern from "pairs.h" nogil:
 
 cdef extern from "jaccard.h" nogil:
     ctypedef struct jaccard_kernels:
-        double (*sorted)(const uint64_t *a, size_t n, const uint64_t *b, size_t m,
-                         double threshold) noexcept nogil
+        size_t (*common)(const uint64_t *a, size_t n, const uint64_t *b, size_t m,
+                         size_t need) noexcept nogil
     const jaccard_kernels *jaccard_kernels_for(int level)
+
+cdef extern from "measure.h" nogil:
+    ctypedef struct measure:
+        double threshold
+        int containment
+    double measure_similarity(const measure *, size_t common, size_t n, size_t m)
+    size_t measure_need(const measure *, size_t n, size_t m)
 
 cdef extern from "outline.h" nogil:
     enum: OUTLINE_WORDS
     void outline_make(const uint64_t *x, size_t n, uint64_t *outline)
     size_t outline_common(const uint64_t *a, size_t n, const uint64_t *b, size_t m)
 
+OUTLINE = OUTLINE_WORDS  # words an outline
 BLOCK = 1 << 17  # pairs a block of CandidatePairs: 1 MB, some milliseconds to verify
 
 
 def band_keys(const uint32_t[:, ::1] signatures not None, Py_ssize_t bands, Py_ssize_t rows):
     """The keys of every signature's bands: uint64[n, bands]."""
     cdef Py_ssize_t n = signatures.shape[0], k = signatures.shape[1]
-    if bands < 1 or rows < 1 or bands * rows > k:
+    if bands < 0 or rows < 0 or bands * rows > k:
         raise ValueError(f"{bands} bands of {rows} rows do not fit {k} slots")
     keys = np.empty((n, bands), np.uint64)
     cdef uint64_t[:, ::1] out = keys
-    if n:
+    if n and bands:
         with nogil:
             c_band_keys(&signatures[0, 0], n, k, bands, rows, &out[0, 0])
     return keys
@@ -61,13 +69,15 @@ cdef class CandidatePairs:
         From `band_keys`. Not copied: leave it alone while iterating.
     skip : bool[n], optional
         Documents to leave out: empty ones, whose signatures are all alike.
+    most : int, optional
+        The most documents under one key that are paired with one another; see `crowded`.
     """
     cdef pair_walk walk
     cdef const uint64_t[:, ::1] keys
     cdef const uint8_t[::1] skip
     cdef cython.pymutex lock
 
-    def __cinit__(self, const uint64_t[:, ::1] keys not None, skip=None):
+    def __cinit__(self, const uint64_t[:, ::1] keys not None, skip=None, most=None):
         cdef Py_ssize_t n = keys.shape[0]
         cdef const uint8_t *skipped = NULL
         if n >= 2**32:
@@ -78,7 +88,8 @@ cdef class CandidatePairs:
             if self.skip.shape[0] != n:
                 raise ValueError(f"skip has {self.skip.shape[0]} entries, keys {n} rows")
             skipped = &self.skip[0] if n else NULL
-        if pair_walk_open(&self.walk, &keys[0, 0] if n else NULL, skipped, n, keys.shape[1]):
+        if pair_walk_open(&self.walk, &keys[0, 0] if n else NULL, skipped, n, keys.shape[1],
+                          n if most is None else max(most, 1)):
             raise MemoryError
 
     def __dealloc__(self):
@@ -96,6 +107,20 @@ cdef class CandidatePairs:
         if not found:
             raise StopIteration
         return a[:found], b[:found]
+
+    @property
+    def crowded(self):
+        """Documents of which two may share a key without being paired, once all is done: bool[n].
+
+        Those under a key of more than `most`.
+        """
+        cdef Py_ssize_t i, n = self.keys.shape[0]
+        result = np.empty(n, np.bool_)
+        cdef uint8_t[::1] out = result.view(np.uint8)
+        with self.lock:
+            for i in range(n):
+                out[i] = self.walk.crowded[i]
+        return result
 
 
 def candidate_pairs(keys, skip=None):
@@ -185,7 +210,9 @@ def jaccard(const uint32_t[::1] a not None, const uint32_t[::1] b not None,
     A pair below `threshold` is given as 0; the `outlines` of the sets make most of them quick.
     """
     cdef Py_ssize_t i, m = a.shape[0], n = starts.shape[0], total = shingles.shape[0]
-    cdef size_t size_a, size_b
+    cdef size_t size_a, size_b, need
+    cdef double similarity
+    cdef measure what = measure(threshold, False)
     cdef const uint64_t *x = &shingles[0] if shingles.shape[0] else NULL
     cdef const uint64_t[:, ::1] bits = outlines
     if b.shape[0] != m or counts.shape[0] != n:
@@ -204,63 +231,14 @@ def jaccard(const uint32_t[::1] a not None, const uint32_t[::1] b not None,
                 bad = i
                 break
             size_a, size_b = counts[a[i]], counts[b[i]]
-            # J >= t takes t (|A| + |B|) / (1 + t) common elements; half of one off for rounding
-            if quick and (
-                outline_common(&bits[a[i], 0], size_a, &bits[b[i], 0], size_b)
-                < threshold * (size_a + size_b) / (1 + threshold) - 0.5
-            ):
+            need = measure_need(&what, size_a, size_b)
+            if quick and outline_common(&bits[a[i], 0], size_a, &bits[b[i], 0], size_b) < need:
                 continue
-            out[i] = kernels.sorted(x + starts[a[i]], size_a, x + starts[b[i]], size_b, threshold)
+            similarity = measure_similarity(&what, kernels.common(
+                x + starts[a[i]], size_a, x + starts[b[i]], size_b, need), size_a, size_b)
+            if similarity >= threshold:
+                out[i] = similarity
     if bad >= 0:
         raise ValueError(f"pair {bad} names a document that is not there, or whose set lies"
                          f" outside the shingles: {a[bad]}, {b[bad]}")
     return result
-
-
-def link_representative(order, a, b):
-    """Whom each document is represented by: int64[n], itself where it is kept.
-
-    Documents are taken in `order` (a permutation of 0..n-1, the most worth keeping first). One that
-    nobody represents yet is kept, and represents those of its partners in the pairs (a, b) that
-    nobody represents yet. So every removed document is a partner of the one kept in its place: a
-    chain of resemblances removes nothing.
-    """
-    cdef const int64_t[::1] first = np.ascontiguousarray(order, np.int64)
-    cdef const int64_t[::1] left = np.ascontiguousarray(a, np.int64)
-    cdef const int64_t[::1] right = np.ascontiguousarray(b, np.int64)
-    cdef Py_ssize_t n = first.shape[0], m = left.shape[0], i, j, doc
-    if right.shape[0] != m:
-        raise ValueError("a and b must be of one length")
-    for i in range(m):
-        if not (0 <= left[i] < n and 0 <= right[i] < n):
-            raise ValueError(f"pair {i} names a document beyond the {n} there are")
-    representative = np.full(n, -1, np.int64)
-    cdef int64_t[::1] out = representative
-    # The partners of document d stand at start[d] .. start[d + 1], in the order of the pairs.
-    cdef int64_t[::1] start = np.zeros(n + 2, np.int64), partner = np.empty(2 * m, np.int64)
-    for i in range(n):
-        if not 0 <= first[i] < n or out[first[i]] == 0:
-            raise ValueError("order must hold every document once")
-        out[first[i]] = 0
-    with nogil:
-        for i in range(n):
-            out[i] = -1
-        for i in range(m):
-            start[left[i] + 2] += 1
-            start[right[i] + 2] += 1
-        for i in range(n):
-            start[i + 2] += start[i + 1]
-        for i in range(m):
-            partner[start[left[i] + 1]] = right[i]
-            start[left[i] + 1] += 1
-            partner[start[right[i] + 1]] = left[i]
-            start[right[i] + 1] += 1
-        for i in range(n):
-            doc = first[i]
-            if out[doc] >= 0:
-                continue
-            out[doc] = doc
-            for j in range(start[doc], start[doc + 1]):
-                if out[partner[j]] < 0:
-                    out[partner[j]] = doc
-    return representative

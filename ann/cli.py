@@ -74,6 +74,13 @@ def _named(context: click.Context, parameter: click.Parameter, value: Any) -> An
     help="Which of a cluster stays; ties by id.",
 )
 @click.option(
+    "--engine",
+    type=click.Choice(["lsh", "exact"]),
+    default="lsh",
+    show_default=True,
+    help="Find pairs by MinHash, as surely as --recall says, or all of them by a join.",
+)
+@click.option(
     "--on-error",
     type=click.Choice(["fail", "skip"]),
     default="fail",
@@ -97,6 +104,7 @@ def dedup(
     unit: str,
     num_perm: int,
     keep: str,
+    engine: str,
     on_error: str,
     threads: int | None,
     copy: bool,
@@ -121,6 +129,7 @@ def dedup(
             unit=unit,  # type: ignore[arg-type]
             num_perm=num_perm,
             keep=keep,  # type: ignore[arg-type]
+            engine=engine,  # type: ignore[arg-type]
             threads=threads or available_threads(),
         )
         _check_recall(threshold, recall, num_perm)

@@ -1,10 +1,10 @@
-/* The exact Jaccard similarity of two sorted sets of 64-bit hashes.
+/* How many elements two sorted sets of 64-bit hashes have in common.
  *
  * A merge, element by element, waits for each comparison before it can load the next element. Here
  * blocks of LANES elements are compared all with all, in registers, and the block with the smaller
  * last element moves on (Inoue, Ohara, Taura: "Faster Set Intersection with SIMD instructions",
  * VLDB 2014): every pair of blocks that can share an element meets once. The comparison gives up as
- * soon as the similarity cannot reach the threshold any more.
+ * soon as what is needed cannot be reached any more.
  */
 #ifndef TRACTABLE_JACCARD_H
 #define TRACTABLE_JACCARD_H
@@ -15,9 +15,8 @@
 #include "isa.h"
 
 typedef struct {
-    /* |A and B| / |A or B|, or 0 where that is below the threshold. Two empty sets are nothing
-     * alike: 0. */
-    double (*sorted)(const uint64_t *a, size_t n, const uint64_t *b, size_t m, double threshold);
+    /* |A and B|, or 0 where that is below `need` */
+    size_t (*common)(const uint64_t *a, size_t n, const uint64_t *b, size_t m, size_t need);
 } jaccard_kernels;
 
 extern const jaccard_kernels jaccard_kernels_baseline;

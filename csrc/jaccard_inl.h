@@ -2,12 +2,8 @@
  * and block_common(a, b): how many of LANES elements from a on stand among LANES from b on. */
 #include "jaccard.h"
 
-static double jaccard_sorted(const uint64_t *a, size_t n, const uint64_t *b, size_t m,
-                             double threshold) {
-    if (!n || !m) return 0;
-    /* J >= t needs t (n + m) / (1 + t) common elements; half an element off for rounding */
-    double needed = threshold * (double)(n + m) / (1 + threshold) - 0.5;
-    size_t need = needed > 0 ? (size_t)needed : 0, i = 0, j = 0, common = 0;
+static size_t sorted_common(const uint64_t *a, size_t n, const uint64_t *b, size_t m, size_t need) {
+    size_t i = 0, j = 0, common = 0;
 #ifdef LANES
     while (i + LANES <= n && j + LANES <= m) {
         if (common + (n - i < m - j ? n - i : m - j) < need) return 0;
@@ -28,8 +24,7 @@ static double jaccard_sorted(const uint64_t *a, size_t n, const uint64_t *b, siz
             j += q <= p;
         }
     }
-    double similarity = (double)common / (double)(n + m - common);
-    return similarity >= threshold ? similarity : 0;
+    return common >= need ? common : 0;
 }
 
-const jaccard_kernels JACCARD_TABLE = {jaccard_sorted};
+const jaccard_kernels JACCARD_TABLE = {sorted_common};

@@ -5,7 +5,9 @@
  *                at 10^9 documents.
  *   candidates : band by band, sort (key, document) and walk the runs of equal keys. A pair that
  *                met in an earlier band is passed over by comparing the keys: no set of pairs
- *                already seen is kept, and the memory is 2 x 12 bytes a document.
+ *                already seen is kept, and the memory is 2 x 12 bytes a document. A run of more
+ *                than `most` documents is passed over and its documents are marked: the pairs of
+ *                two that are marked are left to the join (join.h).
  *   verify     : sort each set of shingle hashes once, then compare two and two (jaccard.h).
  */
 #ifndef TRACTABLE_PAIRS_H
@@ -27,7 +29,8 @@ typedef struct {
 typedef struct { /* where the walk is; a zeroed one is at the start */
     const uint64_t *keys; /* [n][bands], not owned */
     const uint8_t *skip;  /* [n], documents to leave out, or NULL */
-    size_t n, bands;
+    size_t n, bands, most;
+    uint8_t *crowded;     /* [n] */
     keyed_doc *sorted, *spare;
     size_t m;             /* documents sorted */
     size_t band;          /* the next one to sort */
@@ -36,9 +39,10 @@ typedef struct { /* where the walk is; a zeroed one is at the start */
 } pair_walk;
 
 int pair_walk_open(pair_walk *walk, const uint64_t *keys, const uint8_t *skip, size_t n,
-                   size_t bands); /* 0, or -1 when memory ran out */
+                   size_t bands, size_t most); /* 0, or -1 when memory ran out */
 void pair_walk_close(pair_walk *walk);
-/* Up to `room` further candidate pairs, a < b, none twice. 0: there are no more. */
+/* Up to `room` further candidate pairs, a < b, none twice: of any two that meet and are not both
+ * marked. 0: there are no more. */
 size_t pair_walk_next(pair_walk *walk, uint32_t *a, uint32_t *b, size_t room);
 
 /* Sort n hashes and drop repeats, in place; spare: room for n. Returns how many are left. Expected

@@ -15,12 +15,13 @@ void band_keys(const uint32_t *signatures, size_t n, size_t k, size_t bands, siz
 }
 
 int pair_walk_open(pair_walk *w, const uint64_t *keys, const uint8_t *skip, size_t n,
-                   size_t bands) {
+                   size_t bands, size_t most) {
     memset(w, 0, sizeof *w);
     if (n > SIZE_MAX / sizeof *w->sorted) return -1;
     w->sorted = malloc(n * sizeof *w->sorted + 1); /* never zero bytes */
     w->spare = malloc(n * sizeof *w->spare + 1);
-    if (!w->sorted || !w->spare) {
+    w->crowded = calloc(n + 1, 1);
+    if (!w->sorted || !w->spare || !w->crowded) {
         pair_walk_close(w);
         return -1;
     }
@@ -28,12 +29,14 @@ int pair_walk_open(pair_walk *w, const uint64_t *keys, const uint8_t *skip, size
     w->skip = skip;
     w->n = n;
     w->bands = bands;
+    w->most = most;
     return 0;
 }
 
 void pair_walk_close(pair_walk *w) {
     free(w->sorted);
     free(w->spare);
+    free(w->crowded);
     memset(w, 0, sizeof *w);
 }
 
@@ -62,6 +65,7 @@ static void sort_band(pair_walk *w) {
     }
 }
 
+/* Also where they met in a run that was passed over: then both are marked. */
 static int met_before(const pair_walk *w, uint32_t a, uint32_t b) {
     const uint64_t *p = w->keys + a * w->bands, *q = w->keys + b * w->bands;
     for (size_t band = 0; band + 1 < w->band; band++)
@@ -69,7 +73,7 @@ static int met_before(const pair_walk *w, uint32_t a, uint32_t b) {
     return 0;
 }
 
-/* Move on to the next run of at least two documents. 0: none is left in any band. */
+/* Move on to the next run of 2 to `most` documents. 0: none is left in any band. */
 static int next_run(pair_walk *w) {
     for (;;) {
         w->first = w->end;
@@ -85,7 +89,10 @@ static int next_run(pair_walk *w) {
         }
         uint64_t key = w->sorted[w->first].key;
         for (w->end = w->first + 1; w->end < w->m && w->sorted[w->end].key == key;) w->end++;
-        if (w->end - w->first > 1) {
+        size_t many = w->end - w->first;
+        if (many > w->most)
+            for (size_t i = w->first; i < w->end; i++) w->crowded[w->sorted[i].doc] = 1;
+        else if (many > 1) {
             w->i = w->first;
             w->j = w->first + 1;
             return 1;

@@ -37,6 +37,15 @@ class Sketches(NamedTuple):
     invalid: int  # stretches of bytes that were no UTF-8
 
 
+class Sets(NamedTuple):
+    """The distinct shingles of each document, rising; of size 0 until they are made."""
+
+    starts: Int64s
+    sizes: Int64s
+    shingles: UInt64s
+    outlines: UInt64s  # [n, 8]
+
+
 class Pairs(NamedTuple):
     """Verified pairs of rows, a < b, sorted by (a, b)."""
 
@@ -53,6 +62,15 @@ class Documents(NamedTuple):
     places: Int64s  # [m, 2], of those rows whose sources need them
 
 
+class Verified(NamedTuple):
+    """What the search for pairs of different documents leaves for the linking."""
+
+    sets: Sets
+    pairs: Pairs
+    candidates: int
+    crowd: Bools  # of two documents marked here the pair may be similar and not be listed
+
+
 class Found(NamedTuple):
     """The outcome of the search, by row."""
 
@@ -61,6 +79,7 @@ class Found(NamedTuple):
     pairs: Pairs
     candidates: int
     unlisted: int  # pairs of copies beyond COPIES_LISTED, true but not in `pairs`
+    crowded: int  # documents of crowds, of which only the pairs with kept ones are sure to be there
 
 
 def sorted_pairs(a: Int64s, b: Int64s, jaccard: Floats) -> Pairs:

@@ -18,7 +18,7 @@ from ann.dedup.columns import (
 from ann.dedup.pipeline import find
 from ann.dedup.result import Result, make_result
 from ann.dedup.running import Clock
-from ann.dedup.settings import InputError, Keep, Settings, Unit, available_threads, need
+from ann.dedup.settings import Engine, InputError, Keep, Settings, Unit, available_threads, need
 from ann.dedup.sketching import sketch
 from sketches._files import check_columns
 
@@ -36,6 +36,7 @@ def deduplicate(
     unit: Unit = "word",
     num_perm: int = 128,
     keep: Keep = "first",
+    engine: Engine = "lsh",
     threads: int | None = None,
     seed: int = 9001,
     progress: Progress | None = None,
@@ -64,6 +65,9 @@ def deduplicate(
         Slots of the MinHash signatures the candidates come from.
     keep : {"first", "longest"}
         Which of a cluster stays: the first row, or the one of most UTF-8 bytes.
+    engine : {"lsh", "exact"}
+        How pairs are found: by MinHash signatures, with probability `recall` at least, or all of
+        them, by a join over the rarest shingles.
     threads : int, optional
         All cores by default. The result does not depend on it.
     seed : int
@@ -95,6 +99,7 @@ def deduplicate(
         unit=unit,
         num_perm=num_perm,
         keep=keep,
+        engine=engine,
         seed=seed,
         threads=available_threads() if threads is None else threads,
     )

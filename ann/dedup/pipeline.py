@@ -30,9 +30,10 @@ def find(
     with clock("pairs"):
         leader = copies(sketches)
     with clock("verify"):
-        pairs, candidates = verify(sketches, leader, settings, clock, progress)
+        verified = verify(sketches, leader, settings, clock, progress)
     with clock("link"):
         order = preference(settings.keep, sketches.sizes, ids)
-        representative, similarity = link(leader, pairs, order)
+        representative, similarity, pairs = link(leader, verified, order, settings)
         listed, unlisted = expand(leader, pairs)
-    return Found(representative, similarity, listed, candidates, unlisted)
+    crowded = int(verified.crowd.sum())
+    return Found(representative, similarity, listed, verified.candidates, unlisted, crowded)

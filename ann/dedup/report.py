@@ -29,7 +29,7 @@ def _lines(outcome: Outcome) -> Iterator[str]:
     yield click.style(
         f"{counted(s.documents, 'document')}: {s.kept:,} kept, {removed} removed", bold=True
     )
-    yield f"  {byte_count(s.bytes)} of text, {byte_count(s.bytes_removed)} saved" + percent(
+    yield f"  {bytecounted(s.bytes)} of text, {bytecounted(s.bytes_removed)} saved" + percent(
         s.bytes_removed, s.bytes
     )
     unusable = outcome.unusable
@@ -53,6 +53,10 @@ def _lines(outcome: Outcome) -> Iterator[str]:
     yield f"  {pairs} of Jaccard similarity >= {p.threshold:g}, each one verified"
     if s.pairs_unlisted:
         yield f"  and {s.pairs_unlisted:,} more between identical documents, not listed"
+    if s.crowded:
+        crowded = counted(s.crowded, "document")
+        yield f"  {crowded} with very many partners: of these, only pairs with the document"
+        yield "  that is kept are sure to be listed"
     if s.clusters:
         yield ""
         yield click.style("Largest clusters", bold=True) + f" of {s.clusters:,}"
@@ -65,9 +69,14 @@ def _lines(outcome: Outcome) -> Iterator[str]:
         + (f"{p.threads} threads: " if p.threads > 1 else "1 thread: ")
         + ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in s.seconds.items())
     )
+    how = "every pair is found"
+    if p.engine == "lsh":
+        how = (
+            f"{s.bands} bands of {s.rows} of {p.num_perm} slots: a pair at {p.threshold:g} is found"
+            f" with probability {probability(s.recall_at_threshold)}"
+        )
     yield click.style("Search", bold=True) + (
-        f"  {p.ngram}-grams of {p.unit}s, {s.bands} bands of {s.rows} of {p.num_perm} slots: a pair"
-        f" at {p.threshold:g} is found with probability {probability(s.recall_at_threshold)};"
+        f"  {p.ngram}-grams of {p.unit}s, {how};"
         f" {counted(s.candidates, 'candidate')} besides exact copies"
     )
     if outcome.output is not None:

@@ -35,6 +35,7 @@ class Stats:
     pairs: int
     pairs_unlisted: int
     candidates: int
+    crowded: int
     bytes: int
     bytes_removed: int
     bands: int
@@ -64,6 +65,8 @@ class Result:
         All verified pairs at or above the threshold: arrays `a`, `b` (a < b) and `jaccard`.
         Of a group of identical documents the first hundred are listed pairwise; any further
         one is listed with the first alone, and `stats.pairs_unlisted` counts what is left out.
+        Of `stats.crowded` documents, which have more than a thousand partners or so, only the
+        pairs with whom they are represented by are sure to be there.
     stats : Stats
         Counts, parameters and seconds.
     """
@@ -132,6 +135,12 @@ class Result:
         )
 
 
+def _recall(settings: Settings, sketches: Sketches) -> float:
+    if settings.engine == "exact":
+        return 1.0
+    return float(s_curve(settings.threshold, sketches.bands, sketches.rows))
+
+
 def make_result(sketches: Sketches, found: Found, settings: Settings, clock: Clock) -> Result:
     """Count what was found."""
     shingles = np.diff(sketches.offsets)
@@ -147,11 +156,12 @@ def make_result(sketches: Sketches, found: Found, settings: Settings, clock: Clo
         pairs=len(found.pairs.a),
         pairs_unlisted=found.unlisted,
         candidates=found.candidates,
+        crowded=found.crowded,
         bytes=int(sketches.sizes.sum()),
         bytes_removed=int(sketches.sizes[~kept].sum()),
         bands=sketches.bands,
         rows=sketches.rows,
-        recall_at_threshold=float(s_curve(settings.threshold, sketches.bands, sketches.rows)),
+        recall_at_threshold=_recall(settings, sketches),
         settings=settings,
         seconds=clock.seconds,
     )

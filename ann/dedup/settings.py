@@ -10,6 +10,7 @@ from sketches._files import need as need
 
 Unit = Literal["word", "char"]
 Keep = Literal["first", "longest"]
+Engine = Literal["lsh", "exact"]
 
 
 def available_threads() -> int:
@@ -38,6 +39,9 @@ class Settings:
         Slots of a MinHash signature.
     keep : {"first", "longest"}
         Which of a cluster stays: the first row, or the text of most bytes.
+    engine : {"lsh", "exact"}
+        Whether pairs are found by MinHash signatures, with probability `recall` at least, or all of
+        them by a join.
     seed : int
         Seed of the shingle hash.
     threads : int
@@ -50,6 +54,7 @@ class Settings:
     unit: Unit = "word"
     num_perm: int = 128
     keep: Keep = "first"
+    engine: Engine = "lsh"
     seed: int = 9001
     threads: int = 1
 
@@ -67,6 +72,7 @@ class Settings:
         for name in ("ngram", "num_perm", "threads"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name, choices in (("unit", get_args(Unit)), ("keep", get_args(Keep))):
+        for name, kind in (("unit", Unit), ("keep", Keep), ("engine", Engine)):
+            choices = get_args(kind)
             if getattr(self, name) not in choices:
                 raise InputError(f"{name} must be one of {choices}, not {getattr(self, name)!r}")

@@ -4,7 +4,7 @@ One pass over the text leaves behind, for each document, its band keys (8 bytes 
 fingerprint and its shingle hashes (8 bytes a word): the text itself is never kept. Documents that
 share a band key become candidates; with b bands of r rows a pair of Jaccard similarity J does so
 with probability 1 - (1 - J^r)^b, and b, r are chosen such that this is at least `recall` at the
-threshold.
+threshold. The engine `exact` takes no bands and no signatures.
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ from ann.text import TextSketcher
 class Sketched(NamedTuple):
     """What is kept of one batch."""
 
-    signatures: UInt32s  # [n, num_perm]
+    signatures: UInt32s  # [n, num_perm], or [n, 0]: the exact engine takes none
     fingerprints: UInt64s
     offsets: Int64s
     shingles: UInt64s
@@ -44,13 +44,19 @@ def text_sketcher(settings: Settings) -> TextSketcher:
 def sketch_batch(batch: Batch, settings: Settings) -> Sketched:
     """Sketch some texts, by a sketcher of their own: it counts what was no UTF-8."""
     sketcher = text_sketcher(settings)
-    signatures, offsets, shingles = sketcher.sketch(batch.texts)
+    if settings.engine == "lsh":
+        signatures, offsets, shingles = sketcher.sketch(batch.texts)
+    else:
+        offsets, shingles = sketcher.shingles(batch.texts)
+        signatures = np.empty((len(offsets) - 1, 0), np.uint32)
     prints = _pairs.text_keys(offsets, shingles)
     return Sketched(signatures, prints, offsets, shingles, sketcher.invalid)
 
 
 def bands_of(settings: Settings) -> tuple[int, int]:
-    """Bands and rows that keep the recall at the threshold."""
+    """Bands and rows that keep the recall at the threshold; the exact engine has none."""
+    if settings.engine == "exact":
+        return 0, 0
     try:
         return choose_bands(settings.threshold, settings.recall, settings.num_perm)
     except ValueError as error:

@@ -2,9 +2,15 @@
 
 Documents with the same sequence of shingles (*copies*) are folded into their first row before
 anything else, so that a hundred thousand identical files cost one document, not 5e9 pairs. Of the
-others, those that share a band key are *candidates*, and each is *verified*: exact Jaccard
-similarity of the two sets of 64-bit shingle hashes. Candidates come in blocks, and threads verify
-one while the next is made.
+others, the engine `lsh` takes those that share a band key for *candidates*, and each is *verified*:
+exact Jaccard similarity of the two sets of 64-bit shingle hashes. Candidates come in blocks, and
+threads verify one while the next is made. The engine `exact` finds every pair by a join: `joining`.
+
+A band key that more than `CROWD` documents share would make more than CROWD^2 / 2 candidates: its
+documents go to the join instead, whatever the engine. There, documents that share a rare shingle
+and for the most part resemble one another are a *crowd*, whose pairs are not listed: `linking`
+compares each with those that are kept. Should the pairs still grow beyond all use, smaller crowds
+are treated so, too.
 """
 
 from collections.abc import Iterator
@@ -12,9 +18,25 @@ from collections.abc import Iterator
 import numpy as np
 
 from ann import _pairs
-from ann.dedup.arrays import Floats, Int64s, Pairs, Progress, Sketches, UInt32s, sorted_pairs
+from ann.dedup.arrays import (
+    Bools,
+    Floats,
+    Int64s,
+    Pairs,
+    Progress,
+    Sets,
+    Sketches,
+    UInt32s,
+    Verified,
+    sorted_pairs,
+)
+from ann.dedup.joining import join_pairs
 from ann.dedup.running import Clock, ordered_map
 from ann.dedup.settings import Settings
+
+CROWD = 1000  # documents: half a million pairs, as many as are compared in the blink of an eye
+PAIRS_HELD = 10_000_000  # verified pairs: 40 bytes each while they are sorted
+ROWS_MADE = 4096  # documents whose sets are made at once
 
 
 def copies(sketches: Sketches) -> Int64s:
@@ -33,36 +55,111 @@ def copies(sketches: Sketches) -> Int64s:
     return leader
 
 
+class TooMany(Exception):
+    """More pairs than are held."""
+
+
+class _Taken:
+    """Pairs as they come, in the order of the work."""
+
+    def __init__(self, most: int, progress: Progress) -> None:
+        self.candidates = 0
+        self._most, self._progress, self._held = most, progress, 0
+        self._parts = [(np.empty(0, np.uint32), np.empty(0, np.uint32), np.empty(0))]
+
+    def take(self, candidates: int, a: UInt32s, b: UInt32s, similarity: Floats) -> None:
+        self.candidates += candidates
+        self._held += len(a)
+        if self._held > self._most:
+            raise TooMany
+        self._parts.append((a, b, similarity))
+        self._progress("verify", self.candidates, 0)
+
+    def pairs(self) -> Pairs:
+        """Each once, sorted; a pair of a crowded band may also have met in a lesser one."""
+        a, b, jaccard = (np.concatenate(column) for column in zip(*self._parts, strict=True))
+        self._parts.clear()
+        pairs = sorted_pairs(a.astype(np.int64), b.astype(np.int64), jaccard)
+        new = np.ones(len(pairs.a), np.bool_)
+        new[1:] = (np.diff(pairs.a) != 0) | (np.diff(pairs.b) != 0)
+        return Pairs(pairs.a[new], pairs.b[new], pairs.jaccard[new])
+
+
 def verify(
     sketches: Sketches, leader: Int64s, settings: Settings, clock: Clock, progress: Progress
-) -> tuple[Pairs, int]:
-    """The candidates whose exact Jaccard similarity reaches the threshold; how many there were."""
+) -> Verified:
+    """The pairs of different documents whose exact similarity reaches the threshold."""
     n = len(leader)
-    sizes = np.zeros(n, np.int64)  # of the distinct sets made so far
-    starts = sketches.offsets[:-1]
-    outlines = np.zeros((n, 8), np.uint64)
-    done = 0
+    sets = Sets(
+        sketches.offsets[:-1],
+        np.zeros(n, np.int64),
+        sketches.shingles,
+        np.zeros((n, _pairs.OUTLINE), np.uint64),
+    )
+    single = (leader == np.arange(n)) & (np.diff(sketches.offsets) > 0)
+    crowd = CROWD
+    while True:
+        taken = _Taken(max(PAIRS_HELD, n), progress)
+        try:
+            joined = single
+            if settings.engine == "lsh":
+                joined = _meet(sketches, sets, single, settings, crowd, clock, taken)
+            crowded = _join(sketches, sets, joined, settings, crowd, taken)
+        except TooMany:
+            crowd //= 8  # in the end of any two that resemble one another
+        else:
+            return Verified(sets, taken.pairs(), taken.candidates, crowded)
+
+
+def _meet(
+    sketches: Sketches,
+    sets: Sets,
+    single: Bools,
+    settings: Settings,
+    crowd: int,
+    clock: Clock,
+    taken: _Taken,
+) -> Bools:
+    """Verify the documents that share a band key; which ones do with more than `crowd` others."""
+    candidates = _pairs.CandidatePairs(sketches.keys, ~single, crowd)
 
     def tasks() -> Iterator[tuple[UInt32s, UInt32s]]:
         """Candidates, once the sets of their documents are ready."""
-        skip = (leader != np.arange(n)) | (np.diff(sketches.offsets) == 0)
-        for pair in clock.each("pairs", _pairs.CandidatePairs(sketches.keys, skip)):
+        for pair in clock.each("pairs", candidates):
             for rows in pair:
-                _pairs.distinct_sets(sketches.offsets, sketches.shingles, rows, sizes, outlines)
+                _make(sketches, sets, rows)
             yield pair
 
     def one(task: tuple[UInt32s, UInt32s]) -> tuple[int, UInt32s, UInt32s, Floats]:
         a, b = task
         similarity = _pairs.jaccard(
-            a, b, starts, sizes, sketches.shingles, settings.threshold, outlines
+            a, b, sets.starts, sets.sizes, sets.shingles, settings.threshold, sets.outlines
         )
         close = similarity >= settings.threshold
         return len(a), a[close], b[close], similarity[close]
 
-    parts = [(np.empty(0, np.uint32), np.empty(0, np.uint32), np.empty(0))]
-    for count, close_a, close_b, similarity in ordered_map(one, tasks(), settings.threads):
-        parts.append((close_a, close_b, similarity))
-        done += count
-        progress("verify", done, 0)
-    a, b, jaccard = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return sorted_pairs(a.astype(np.int64), b.astype(np.int64), jaccard), done
+    for result in ordered_map(one, tasks(), settings.threads):
+        taken.take(*result)
+    return candidates.crowded
+
+
+def _make(sketches: Sketches, sets: Sets, rows: UInt32s) -> None:
+    """Make the sets of some documents, but for those that are made."""
+    _pairs.distinct_sets(sketches.offsets, sketches.shingles, rows, sets.sizes, sets.outlines)
+
+
+def _join(
+    sketches: Sketches,
+    sets: Sets,
+    members: Bools,
+    settings: Settings,
+    crowd: int,
+    taken: _Taken,
+) -> Bools:
+    """Join some of the documents, if they are any; which ones form crowds."""
+    rows = np.flatnonzero(members).astype(np.uint32)
+    if not len(rows):
+        return members
+    blocks = np.array_split(rows, len(rows) // ROWS_MADE + 1)
+    list(ordered_map(lambda block: _make(sketches, sets, block), blocks, settings.threads))
+    return join_pairs(sets, members, settings, crowd, taken.take)

@@ -49,6 +49,14 @@ def test_recall_and_precision(outcome, truth):
     assert len(found) >= 0.99 * len(truth)
 
 
+def test_the_exact_engine_finds_every_pair(outcome, truth):
+    found = run([str(outcome.output.parent / "rules.jsonl")], Settings(threads=2, engine="exact"))
+    a, b, _ = found.result.pairs
+    assert set(zip(a.tolist(), b.tolist(), strict=True)) == truth.keys()
+    assert found.result.stats.removed == 7572
+    assert found.result.stats.recall_at_threshold == 1
+
+
 def test_no_row_goes_that_no_kept_row_resembles(outcome, truth):
     result = outcome.result
     kept = set(np.flatnonzero(result.kept).tolist())

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ann import _pairs
+from ann import _join, _pairs
 from sketches import _cpu
 
 
@@ -129,7 +129,7 @@ EDGES = st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11)).filter(lambda
 @given(st.permutations(range(12)), EDGES)
 def test_link_represents_by_partners_only(order, edges):
     a, b = np.array(edges, np.int64).reshape(-1, 2).T
-    found = _pairs.link_representative(order, a, b).tolist()
+    found = _join.link_representative(order, a, b)[0].tolist()
     expected = {}
     for doc in order:
         if doc in expected:
@@ -148,8 +148,8 @@ def test_link_represents_by_partners_only(order, edges):
 @pytest.mark.parametrize(
     ("call", "word"),
     [
-        (lambda: _pairs.link_representative([0, 0], [], []), "order"),
-        (lambda: _pairs.link_representative([0, 1], [0], [2]), "beyond"),
+        (lambda: _join.link_representative([0, 0], [], []), "order"),
+        (lambda: _join.link_representative([0, 1], [0], [2]), "beyond"),
         (lambda: distinct(np.array([0, 9]), np.zeros(3, np.uint64)), "its offsets leave"),
         (lambda: distinct(np.array([0, 2, 1]), np.zeros(3, np.uint64)), "its offsets leave"),
         (lambda: distinct(np.array([0, 2]), np.zeros(3, np.uint64), [1]), "is not there"),

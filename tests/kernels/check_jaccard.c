@@ -39,11 +39,9 @@ void check_jaccard(int level) {
         uint64_t *a = make(end_a, n, range, spread), *b = make(end_b, m, range, spread);
         for (size_t i = 0; i < n; i++)
             for (size_t j = 0; j < m; j++) common += a[i] == b[j];
-        double exact = n && m ? (double)common / (double)(n + m - common) : 0;
-        double threshold = (double)(check_random() % 11) / 10;
-        double want = exact >= threshold ? exact : 0;
-        double got = kernels->sorted(a, n, b, m, threshold);
-        if (got < want || got > want)
-            FAIL("jaccard: %zu and %zu, %zu common, threshold %g: %g", n, m, common, threshold, got);
+        size_t need = check_random() % (LARGEST + 2), want = common >= need ? common : 0;
+        size_t got = kernels->common(a, n, b, m, need);
+        if (got != want)
+            FAIL("jaccard: %zu and %zu, %zu common, %zu needed: %zu", n, m, common, need, got);
     }
 }
