@@ -116,13 +116,16 @@ def similarity(result: Result) -> dict[str, Any]:
 def curve(result: Result) -> dict[str, Any]:
     """The S-curve of this search."""
     stats = result.stats
+    found = s_curve(CURVE, stats.bands, stats.rows)
+    if stats.settings.engine == "exact":
+        found = (stats.settings.threshold <= CURVE).astype(float)
     return {
         "threshold": stats.settings.threshold,
         "recall": stats.recall_at_threshold,
         "bands": stats.bands,
         "rows": stats.rows,
         "jaccard": CURVE.round(6).tolist(),
-        "probability": s_curve(CURVE, stats.bands, stats.rows).round(6).tolist(),
+        "probability": found.round(6).tolist(),
     }
 
 

@@ -68,12 +68,13 @@ def _charts(figures: dict[str, Any]) -> Iterator[str]:
         "Jaccard similarity; the last bar is of identical documents",
         _bars(bars, ticks),
     )
-    yield _figure(
-        "What the search finds",
-        f"{curve['bands']} bands of {curve['rows']} slots: a pair at {curve['threshold']:g}"
-        f" becomes a candidate with probability {probability(curve['recall'])}",
-        _curve(curve),
-    )
+    how = f"an exact join: every pair at {curve['threshold']:g} or above"
+    if curve["bands"]:
+        how = (
+            f"{curve['bands']} bands of {curve['rows']} slots: a pair at {curve['threshold']:g}"
+            f" becomes a candidate with probability {probability(curve['recall'])}"
+        )
+    yield _figure("What the search finds", how, _curve(curve))
     if sizes:
         bars = [
             (

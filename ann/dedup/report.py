@@ -29,7 +29,7 @@ def _lines(outcome: Outcome) -> Iterator[str]:
     yield click.style(
         f"{counted(s.documents, 'document')}: {s.kept:,} kept, {removed} removed", bold=True
     )
-    yield f"  {bytecounted(s.bytes)} of text, {bytecounted(s.bytes_removed)} saved" + percent(
+    yield f"  {byte_count(s.bytes)} of text, {byte_count(s.bytes_removed)} saved" + percent(
         s.bytes_removed, s.bytes
     )
     unusable = outcome.unusable

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import ann
-from ann.dedup import verifying
+from ann.dedup import figures, verifying
 
 ENGINES = ["lsh", "exact"]
 
@@ -28,6 +28,9 @@ def test_the_exact_engine_finds_every_pair(threshold, shingling, corpus, oracle)
         kept = set(np.flatnonzero(result.kept).tolist())
         assert not any(a in kept and b in kept for a, b in truth)
     assert (result.stats.bands, result.stats.recall_at_threshold) == (0, 1)
+    curve = figures.curve(result)
+    at = np.array(curve["jaccard"])
+    assert curve["probability"] == (at >= threshold).tolist()
 
 
 def boilerplate(documents, shared, own, seed=1):
