@@ -50,9 +50,13 @@ cdef class Texts:
     data : uint8 array
     """
     cdef readonly object offsets, data
+    # Here and not in the capsule: whoever moves the array away drops the capsule, and its block.
+    cdef const void *buffers[3]
 
-    def __init__(self, const int64_t[::1] offsets not None, const uint8_t[::1] data not None):
+    def __cinit__(self, const int64_t[::1] offsets not None, const uint8_t[::1] data not None):
         self.offsets, self.data = np.asarray(offsets), np.asarray(data)
+        self.buffers[1] = &offsets[0]
+        self.buffers[2] = &data[0] if data.shape[0] else <const void *>&offsets[0]
 
     def __len__(self):
         return len(self.offsets) - 1
@@ -66,30 +70,21 @@ cdef class Texts:
     def __arrow_c_array__(self, requested_schema=None):
         """The schema and the array as capsules; this object lives as long as the array does."""
         cdef ArrowSchema *schema = <ArrowSchema *>calloc(1, sizeof(ArrowSchema))
-        cdef exported *array = <exported *>calloc(1, sizeof(exported))
-        cdef const int64_t[::1] offsets = self.offsets
-        cdef const uint8_t[::1] data = self.data
+        cdef ArrowArray *array = <ArrowArray *>calloc(1, sizeof(ArrowArray))
         if schema == NULL or array == NULL:
             free(schema)
             free(array)
             raise MemoryError
         schema.format, schema.name = b"U", b""
         schema.release = release_schema
-        array.buffers[1] = &offsets[0]
-        array.buffers[2] = &data[0] if data.shape[0] else <const void *>&offsets[0]
-        array.array.length = offsets.shape[0] - 1
-        array.array.n_buffers = 3
-        array.array.buffers = array.buffers
-        array.array.release = release_array
-        array.array.private_data = <void *>self
+        array.length = len(self)
+        array.n_buffers = 3
+        array.buffers = self.buffers
+        array.release = release_array
+        array.private_data = <void *>self
         Py_INCREF(self)
         capsule = PyCapsule_New(array, b"arrow_array", free_array)
         return PyCapsule_New(schema, b"arrow_schema", free_schema), capsule
-
-
-cdef struct exported:
-    ArrowArray array
-    const void *buffers[3]
 
 
 cdef void release_schema(ArrowSchema *schema) noexcept nogil:

@@ -1,5 +1,6 @@
 """The scanner of JSON Lines beside Python's json: what it takes is what json reads, or it asks."""
 
+import ctypes
 import gc
 import json
 import weakref
@@ -177,3 +178,33 @@ def test_an_array_keeps_its_texts_and_lets_them_go():
     del array
     gc.collect()
     assert seen() is None
+
+
+class ArrowArray(ctypes.Structure):
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in ("length", "nulls", "offset", "buffers", "children")),
+        *((name, ctypes.c_void_p) for name in ("at", "child", "dictionary", "free", "own")),
+    ]
+
+
+def test_an_array_moved_out_of_its_capsule_needs_the_capsule_no_more():
+    pointer = ctypes.pythonapi.PyCapsule_GetPointer
+    pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    schema, capsule = Texts(
+        np.array([0, 3, 5]), np.frombuffer(b"abcde", np.uint8)
+    ).__arrow_c_array__()
+    there = ArrowArray.from_address(pointer(capsule, b"arrow_array"))
+    moved = ArrowArray.from_buffer_copy(there)
+    there.free = None
+    del there, capsule
+    malloc, free = ctypes.CDLL(None).malloc, ctypes.CDLL(None).free
+    malloc.restype = ctypes.c_void_p
+    malloc.argtypes, free.argtypes = [ctypes.c_size_t], [ctypes.c_void_p]
+    sizes = range(80, 160, 8)
+    blocks = [malloc(size) for size in sizes]  # what the capsule freed is used again
+    for block, size in zip(blocks, sizes, strict=True):
+        ctypes.memset(block, 0xFF, size)
+    array = pa.Array._import_from_c(ctypes.addressof(moved), pointer(schema, b"arrow_schema"))
+    assert array.to_pylist() == ["abc", "de"]
+    for block in blocks:
+        free(block)
