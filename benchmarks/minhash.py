@@ -11,7 +11,7 @@ from .common import Benchmark
 class Sketch(Benchmark):
     """Sets of n hashed items, a million items in all."""
 
-    params = ([16, 64, 128, 256], [10, 100, 1000, 100_000])
+    params = ([16, 64, 128, 256, 1024], [10, 100, 1000, 100_000])
     param_names = ("num_perm", "n")
 
     def setup(self, num_perm, n):
@@ -22,6 +22,11 @@ class Sketch(Benchmark):
 
     def time_matrix(self, num_perm, n):
         minhash_matrix(self.hashes, self.offsets, num_perm=num_perm)
+
+    def time_update(self, num_perm, n):
+        """By way of the blocks in which items are hashed."""
+        for i in range(self.sets):
+            MinHash(num_perm).update(self.hashes[i * n : (i + 1) * n])
 
     def time_merge_and_compare(self, num_perm, n):
         a = MinHash(num_perm)

@@ -64,7 +64,9 @@ static void fill(const minhash_params *p, uint32_t *slots, const uint64_t *x, si
 
 static void minhash_update(const minhash_params *p, uint32_t *slots, const uint64_t *x, size_t n) {
     if (!n) return;
-    if (n <= p->k) { /* a third round will be needed: all at once, their latencies overlap */
+    /* Few elements and slots that the last round would reach: all rounds at once, as their
+     * latencies overlap. A block of a large set finds its slots full, however many they are. */
+    if (n <= p->k && MINHASH_ROUND(highest(slots, p->k)) == 3) {
         for (size_t i = 0; i < n; i++)
             for (uint32_t round = 0; round < 3; round++) throw_dart(slots, p->k, x[i], round);
     } else {
