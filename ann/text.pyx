@@ -16,7 +16,7 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
 from sketches._cpu cimport level
-from sketches._items cimport check_seed, for_each_span
+from sketches._items cimport check_seed, for_each_span, texts_as_bytes
 from sketches.minhash cimport (
     Lanes, lanes_for, minhash_kernels, minhash_kernels_for, minhash_params, owned_array,
     rows_to_array,
@@ -92,18 +92,6 @@ cdef int take_texts(void *ctx, const uint8_t *const *ptr, const size_t *length,
             return -1
         j.offsets[j.n] = j.state.n_shingles
         j.n += 1
-    return 0
-
-
-cdef int collect_texts(void *ctx, const uint8_t *const *ptr, const size_t *length,
-                       size_t n) noexcept with gil:
-    """Collect texts as bytes, for what only Python does."""
-    cdef size_t i
-    try:
-        for i in range(n):
-            (<list><object>ctx).append(None if ptr[i] == NULL else ptr[i][:length[i]])
-    except MemoryError:
-        return -1
     return 0
 
 
@@ -243,9 +231,8 @@ cdef class TextSketcher:
         return rows_to_array(&j.rows), offsets, kept
 
     cdef _normalized(self, texts):
-        raw, result, invalid = [], [], 0
-        for_each_span(texts, collect_texts, <void *>raw)
-        for data in raw:
+        result, invalid = [], 0
+        for data in texts_as_bytes(texts):
             text = (data or b"").decode("utf-8", "replace")
             if "\ufffd" in text:
                 invalid += text.count("\ufffd") - data.count("\ufffd".encode())

@@ -21,6 +21,8 @@ ctypedef int (*hash_sink)(void *ctx, const uint64_t *h1, const uint64_t *h2,
 
 # Items walked (nulls included).
 cdef Py_ssize_t for_each_span(object texts, span_sink sink, void *ctx) except -1
+# All texts as bytes, None for a null: for what only Python does.
+cdef list texts_as_bytes(object texts)
 # Nulls skipped.
 cdef Py_ssize_t for_each_hash(object items, uint64_t seed, bint skip_empty, hash_sink sink,
                               void *ctx) except -1

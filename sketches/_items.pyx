@@ -379,6 +379,23 @@ cdef Py_ssize_t for_each_span(object texts, span_sink sink, void *ctx) except -1
         column_block_free(b)
 
 
+cdef int collect_bytes(void *ctx, const uint8_t *const *ptr, const size_t *length,
+                       size_t n) noexcept with gil:
+    cdef size_t i
+    try:
+        for i in range(n):
+            (<list><object>ctx).append(None if ptr[i] == NULL else ptr[i][:length[i]])
+    except MemoryError:
+        return -1
+    return 0
+
+
+cdef list texts_as_bytes(object texts):
+    collected = []
+    for_each_span(texts, collect_bytes, <void *>collected)
+    return collected
+
+
 cdef Py_ssize_t array_spans(cnp.ndarray array, column_block *b, span_sink sink,
                             void *ctx) except -1:
     cdef column c

@@ -21,12 +21,12 @@ import numpy as np
 
 cimport cython
 from cpython.buffer cimport PyBuffer_FillInfo
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
 from sketches._cpu cimport level
-from sketches._items cimport check_seed, for_each_hash, for_each_span, hash_one
+from sketches._items cimport check_seed, for_each_hash, hash_one, texts_as_bytes
 from sketches._sets cimport for_each_set
 
 from sketches._frame import FormatError, pack, unpack
@@ -85,21 +85,6 @@ cdef struct one_sketch:
 cdef int take_hashes(void *ctx, const uint64_t *h1, const uint64_t *h2, size_t n) noexcept nogil:
     cdef one_sketch *s = <one_sketch *>ctx
     s.kernels.update(s.params, s.slots, h1, n)
-    return 0
-
-
-cdef int take_sha1(void *ctx, const uint8_t *const *ptr, const size_t *length,
-                   size_t n) noexcept with gil:
-    """Collect the base hashes of affine32; None for a null."""
-    cdef size_t i
-    try:
-        for i in range(n):
-            (<list><object>ctx).append(
-                None if ptr[i] == NULL else
-                int.from_bytes(hashlib.sha1(ptr[i][:length[i]]).digest()[:4], "little")
-            )
-    except MemoryError:
-        return -1
     return 0
 
 
@@ -264,11 +249,10 @@ cdef class MinHash:
         self._merge(slots)
 
     def _update_affine(self, items):
-        hashes = []
-        for_each_span(items, take_sha1, <void *>hashes)
-        known = [h for h in hashes if h is not None]
-        self._take_affine(np.array(known, np.uint32))
-        return len(hashes) - len(known)
+        texts = texts_as_bytes(items)
+        known = [hashlib.sha1(text).digest()[:4] for text in texts if text is not None]
+        self._take_affine(np.frombuffer(b"".join(known), "<u4"))
+        return len(texts) - len(known)
 
     cdef _take_affine(self, hashes):
         cdef uint32_t[::1] x = fmix32(hashes)

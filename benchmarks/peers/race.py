@@ -6,12 +6,23 @@ from statistics import median
 from typing import Any
 
 
-def race(rounds: int, *runs: Callable[[], Any]) -> list[float]:
-    """The median seconds of each run over the rounds."""
+def race(
+    rounds: int,
+    *runs: Callable[..., Any],
+    fresh: Callable[[], Any] | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> list[float]:
+    """The median seconds of each run over the rounds; every other round in reverse order.
+
+    With `fresh`, each run gets what it returns then, made anew outside the clock.
+    """
     times: list[list[float]] = [[] for _ in runs]
-    for _ in range(rounds):
-        for spent, run in zip(times, runs, strict=True):
-            start = time.perf_counter()
-            run()
-            spent.append(time.perf_counter() - start)
+    entries = list(zip(times, runs, strict=True))
+    for number in range(rounds):
+        for spent, run in entries[:: -1 if number % 2 else 1]:
+            arguments = () if fresh is None else (fresh(),)
+            start = clock()
+            run(*arguments)
+            spent.append(clock() - start)
+            del arguments
     return [median(spent) for spent in times]
