@@ -84,6 +84,9 @@ typedef struct {
     const hash_kernels *kernels;
     uint64_t seed;
     int skip_empty;
+    int keep_items;   /* the sink wants the keys or spans, not only their hashes */
+    int family;       /* of the items, as sketches._objects has it; 0: nothing but nulls so far */
+    int is_unsigned;  /* integers, some perhaps from 2^63 on */
     size_t rows;      /* at most so many rows a block */
     uint8_t *scratch; /* UTF-8 made here, or the hashes of a struct's children */
     size_t scratch_size;
@@ -451,6 +454,7 @@ static inline column_block *column_block_new(const hash_kernels *kernels, uint64
     column_block *b = (column_block *)malloc(sizeof *b);
     if (!b) return NULL;
     b->kernels = kernels, b->seed = seed, b->skip_empty = skip_empty, b->rows = COLUMN_BLOCK;
+    b->keep_items = b->family = b->is_unsigned = 0;
     b->second = b->h2, b->nulls = 0, b->bad = -1, b->scratch = NULL, b->scratch_size = 0;
     return b;
 }
@@ -496,7 +500,7 @@ static inline int column_prepare(column *c, column_block *b) {
         int status = column_prepare(&c->children[k], b);
         if (status) return status;
     }
-    if (!d || d->length / 2 > c->length) return COLUMN_OK;
+    if (!d || d->length / 2 > c->length || b->keep_items) return COLUMN_OK;
     size_t total = (size_t)d->length, nulls, skipped;
     int status = COLUMN_OK, skip_empty = b->skip_empty;
     uint8_t *memory = (uint8_t *)malloc(17 * total + 1);

@@ -8,6 +8,7 @@ try:
     from sketches.hashing import hash64, hash128
     from sketches.hll import HyperLogLog
     from sketches.minhash import MinHash, minhash_matrix
+    from sketches.topk import TopK
 except ModuleNotFoundError as error:
     if error.name != "sketches.hashing":
         raise
@@ -23,6 +24,7 @@ __all__ = [
     "FormatError",
     "HyperLogLog",
     "MinHash",
+    "TopK",
     "hash64",
     "hash128",
     "minhash_matrix",

@@ -35,6 +35,9 @@ cdef extern from "column.h" nogil:
         const hash_kernels *kernels
         uint64_t seed
         bint skip_empty
+        bint keep_items
+        int family
+        bint is_unsigned
         size_t rows
         uint8_t *scratch
         size_t scratch_size

@@ -13,9 +13,10 @@ cimport numpy as cnp
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memset
 
-from sketches._arrow cimport COLUMN_BLOCK, column_block, column_block_free
+from sketches._arrow cimport column_block, column_block_free
+from sketches._batches cimport Answers, Weights, answers, next_weights, weighing
 from sketches._cpu cimport level
-from sketches._items cimport Output, check_seed, compact, hash_one, new_block, walk
+from sketches._items cimport check_seed, compact, hash_one, new_block, walk
 
 from sketches._frame import FormatError, pack, unpack
 
@@ -26,74 +27,38 @@ DEPTH_MAX = 64  # COUNTERS_DEPTH and COUNTERS_BITS of counters.h
 BITS_MAX = 32
 
 
-cdef struct feed:
+# As a struct: a sink that runs without the GIL cannot name an object.
+cdef struct task:
     const counter_kernels *kernels
     counters *table
     cython.pymutex *lock
-    const int64_t *weights  # one a row, `rows` of them; NULL: `same` for each
-    Py_ssize_t rows, at
-    const int64_t *same     # COUNTERS_BLOCK times the same weight; NULL: one each
-    bint ran_out
+    weighing *weights
+    answers *out
 
 
 cdef int take_block(void *ctx, column_block *b, const uint8_t *valid, size_t n) noexcept nogil:
-    cdef feed *f = <feed *>ctx
-    cdef int64_t own[COLUMN_BLOCK]
-    cdef const int64_t *weights = f.same
-    cdef size_t i, kept = n
-    if f.weights != NULL:
-        if f.at + <Py_ssize_t>n > f.rows:
-            f.ran_out = True
-            return 1
-        weights = f.weights + f.at
-    f.at += n
+    cdef task *t = <task *>ctx
+    cdef const int64_t *weights = next_weights(t.weights, valid, n)
+    if t.weights.ran_out:
+        return 1
     if valid != NULL:
-        if f.weights != NULL:
-            for i in range(n):
-                own[i] = weights[i]
-            compact(<uint64_t *>own, valid, n)
-            weights = own
-        kept = compact(b.h1, valid, n)
-    with f.lock[0]:
-        f.kernels.add(f.table, b.h1, weights, kept)
+        n = compact(b.h1, valid, n)
+    with t.lock[0]:
+        t.kernels.add(t.table, b.h1, weights, n)
     return 0
 
 
-cdef class _Estimates(Output):
-    """An estimate a row, in an array that grows where the length is not known before."""
-    cdef object array
-    cdef uint64_t *out
-    cdef Py_ssize_t at, room
-
-    cdef int ahead(self, Py_ssize_t rows) except -1:
-        if self.at + rows > self.room:
-            self.room = max(self.at + rows, 2 * self.room if self.at else 0)
-            grown = np.empty(self.room, np.uint64)  # resize() would write zeros everywhere
-            grown[:self.at] = self.array[:self.at]
-            self.array, self.out = grown, <uint64_t *>cnp.PyArray_DATA(grown)
-        return 0
-
-
-# As a struct: a sink that runs without the GIL cannot name an object.
-cdef struct question:
-    const counter_kernels *kernels
-    counters *table
-    cython.pymutex *lock
-    uint64_t **out
-    Py_ssize_t *at
-
-
 cdef int read_block(void *ctx, column_block *b, const uint8_t *valid, size_t n) noexcept nogil:
-    cdef question *q = <question *>ctx
-    cdef uint64_t *out = q.out[0] + q.at[0]
+    cdef task *t = <task *>ctx
+    cdef uint64_t *out = t.out.out + t.out.n
     cdef size_t i
-    with q.lock[0]:
-        read(q.kernels, q.table, b.h1, n, out)
+    with t.lock[0]:
+        read(t.kernels, t.table, b.h1, n, out)
     if valid != NULL:
         for i in range(n):
             if not valid[i]:
                 out[i] = 0  # of a double, too
-    q.at[0] += n
+    t.out.n += n
     return 0
 
 
@@ -103,22 +68,6 @@ cdef void read(const counter_kernels *kernels, const counters *table, const uint
         kernels.median(table, x, n, <double *>out)
     else:
         kernels.least(table, x, n, out)
-
-
-cdef object check_weights(weights, bint is_signed, str name):
-    """One weight as an int, or an int64 array of them; None stays."""
-    if weights is None:
-        return None
-    array = np.asarray(weights)
-    if array.dtype.kind not in "iu" or array.ndim > 1:
-        raise TypeError(f"weights are integers, one for each item or one for all, not "
-                        f"{array.ndim}-dimensional {array.dtype}")
-    if array.size and int(array.max()) > 2**63 - 1:
-        raise OverflowError("a weight beyond 2**63 - 1")
-    if array.size and not is_signed and int(array.min()) < 0:
-        raise ValueError(f"a {name} takes no negative weights, of which the least is "
-                         f"{array.min()}: CountSketch takes deletions")
-    return int(array) if array.ndim == 0 else np.ascontiguousarray(array, np.int64)
 
 
 cdef class Counters:
@@ -147,51 +96,32 @@ cdef class Counters:
         return 0
 
     def update(self, items, weights=None):
-        cdef feed f
-        cdef const int64_t[::1] each
-        cdef int64_t same[COLUMN_BLOCK]
+        cdef Weights given = Weights(weights, self.table.is_signed, type(self).__name__)
+        cdef task t = task(counter_kernels_for(level()), &self.table, &self.lock, &given.state,
+                           NULL)
         cdef uint64_t h1, h2
         cdef column_block *b
-        cdef size_t i
-        memset(&f, 0, sizeof(feed))
-        f.kernels, f.table, f.lock = counter_kernels_for(level()), &self.table, &self.lock
-        given = check_weights(weights, self.table.is_signed, type(self).__name__)
-        if isinstance(given, int):
-            for i in range(COLUMN_BLOCK):
-                same[i] = given
-            f.same = same
-        elif given is not None:
-            each, f.rows = given, len(given)
-            f.weights = &each[0] if f.rows else same
-            check_lengths(items, f.rows)
-        elif hash_one(items, self.seed, &h1, &h2):
+        if weights is None and hash_one(items, self.seed, &h1, &h2):
             with self.lock:
-                f.kernels.add(&self.table, &h1, NULL, 1)
+                t.kernels.add(&self.table, &h1, NULL, 1)
             return 0
         b = new_block(self.seed, False)
         b.second = NULL
         try:
-            walk(items, b, take_block, &f)
-            if f.weights != NULL and f.at != f.rows:
-                raise ValueError(f"{f.rows} weights for {f.at} items, which have been taken")
-            return b.nulls
-        except MemoryError:
-            if f.ran_out:
-                raise ValueError(f"{f.rows} weights for more items than that; the first {f.at} "
-                                 "have been taken") from None
-            raise
+            return given.feed(items, b, take_block, &t)
         finally:
             column_block_free(b)
 
     def update_hashes(self, hashes, weights=None):
+        cdef Weights given = Weights(weights, self.table.is_signed, type(self).__name__)
+        cdef const int64_t[::1] each = given.array
         x = check_hashes(hashes)
-        given = check_weights(weights, self.table.is_signed, type(self).__name__)
-        if isinstance(given, int):
-            given = np.full(len(x), given, np.int64)
-        elif given is not None and len(given) != len(x):
-            raise ValueError(f"{len(given)} weights for {len(x)} hashes")
+        if given.state.alike:
+            each = np.full(len(x), given.state.block[0], np.int64)
+        if each is not None and each.shape[0] != len(x):
+            raise ValueError(f"{each.shape[0]} weights for {len(x)} hashes")
         if len(x):
-            self.add_hashes(x, given)
+            self.add_hashes(x, each)
 
     cdef int add_hashes(self, const uint64_t[::1] x, const int64_t[::1] weights) except -1:
         cdef const counter_kernels *kernels = counter_kernels_for(level())
@@ -205,18 +135,15 @@ cdef class Counters:
 
     cdef object estimates(self, items):
         """The estimates of a batch: uint64[n], or float64[n] of a signed table."""
-        cdef _Estimates out = _Estimates()
-        cdef column_block *b
-        out.array = np.empty(0, np.uint64)
-        cdef question q = question(counter_kernels_for(level()), &self.table, &self.lock, &out.out,
-                                   &out.at)
-        b = new_block(self.seed, False)
+        cdef Answers out = Answers()
+        cdef task t = task(counter_kernels_for(level()), &self.table, &self.lock, NULL, &out.at)
+        cdef column_block *b = new_block(self.seed, False)
         b.second = NULL
         try:
-            walk(items, b, read_block, &q, out)
+            walk(items, b, read_block, &t, out)
         finally:
             column_block_free(b)
-        found = out.array[:out.at]
+        found = out.taken().reshape(-1)
         return found.view(np.float64) if self.table.is_signed else found
 
     cdef object estimates_of(self, hashes):
@@ -345,17 +272,6 @@ cdef class Counters:
         return (p.total, p.saturated) == (q.total, q.saturated) and np.array_equal(p.cells, q.cells)
 
     __hash__ = None
-
-
-cdef int check_lengths(items, Py_ssize_t rows) except -1:
-    """Weights that cannot be one an item, before anything is taken."""
-    if isinstance(items, (str, bytes)) or not hasattr(items, "__len__"):
-        n = 1 if isinstance(items, (str, bytes, int, float, np.generic)) else rows
-    else:
-        n = len(items)
-    if n != rows:
-        raise ValueError(f"{rows} weights for {n} items")
-    return 0
 
 
 def check_hashes(hashes):

@@ -32,7 +32,7 @@ from sketches._arrow cimport (
 )
 from sketches._cpu cimport level
 from sketches._objects cimport (
-    ANYTHING, FLOATS, INTS, STRS, Objects, fast_items, gather, gathering,
+    ANYTHING, BYTES, FLOATS, INTS, ROWS, STRS, Objects, fast_items, gather, gathering,
     hash_ascii, hash_one,
 )
 
@@ -64,6 +64,13 @@ cdef dict KINDS = {
     "u8": COLUMN_INT64, "f2": COLUMN_FLOAT16, "f4": COLUMN_FLOAT32, "f8": COLUMN_FLOAT64,
     "M8": COLUMN_INT64, "m8": COLUMN_INT64,
 }
+
+
+# What the items of a column are: by numpy's kind, by Arrow's format (other ones: integers).
+cdef dict FAMILIES = {"b": INTS, "i": INTS, "u": INTS, "f": FLOATS, "M": INTS, "m": INTS,
+                      "S": BYTES, "U": STRS}
+cdef dict FORMATS = {"e": FLOATS, "f": FLOATS, "g": FLOATS, "u": STRS, "U": STRS, "vu": STRS,
+                     "z": BYTES, "Z": BYTES, "vz": BYTES, "w": BYTES, "+s": ROWS, "n": ANYTHING}
 
 
 cdef object as_array(object items):
@@ -195,6 +202,7 @@ cdef Py_ssize_t walk_array(cnp.ndarray array, column_block *b, column_sink sink,
     cdef column c
     memset(&c, 0, sizeof(column))
     array_column(array, &c)
+    b.family, b.is_unsigned = FAMILIES[array.dtype.kind], array.dtype == np.uint64
     if out is not None:
         out.ahead(c.length)
     walk_column(&c, b, sink, ctx, 0)
@@ -223,6 +231,8 @@ cdef Py_ssize_t walk_arrow(ArrowChunks chunks, column_block *b, column_sink sink
     cdef column *c
     cdef Py_ssize_t position = 0
     check_hashable(chunks.root)
+    form = chunks.leaf_format()
+    b.family, b.is_unsigned = FORMATS.get(form.split(":")[0], INTS), form == "L"
     while True:
         c = chunks.next()
         if c == NULL:
@@ -235,7 +245,7 @@ cdef Py_ssize_t walk_arrow(ArrowChunks chunks, column_block *b, column_sink sink
 
 cdef Py_ssize_t walk_objects(object items, column_block *b, column_sink sink, void *ctx,
                              Output out) except -1:
-    cdef gathering g = gathering(ANYTHING, 0, 0, 0, 0)
+    cdef gathering g = gathering(ANYTHING, 0, 0, 0, 0, False)
     cdef Objects objects = Objects(items)
     while True:
         block = objects.next()
@@ -256,7 +266,7 @@ cdef int hash_objects(object block, column_block *b, gathering *g, column_sink s
         if done:  # Objects.next() looks at them before each block
             PyErr_CheckSignals()
         items, n = fast_items(block) + done, min(total - done, COLUMN_BLOCK)
-        if not b.skip_empty:
+        if not (b.skip_empty or b.keep_items):
             plain = hash_ascii(items, n, b, g)
             if plain:
                 if sink(ctx, b, NULL, plain):
@@ -267,6 +277,7 @@ cdef int hash_objects(object block, column_block *b, gathering *g, column_sink s
         n = gather(items, n, b, g)
         unwanted = g.nulls
         b.nulls += g.nulls
+        b.family, b.is_unsigned = g.family, g.is_unsigned
         if g.family >= STRS:
             b.kernels.spans(b.ptr, b.len, n, b.seed, b.h1, b.second)
             if b.skip_empty:
@@ -421,7 +432,7 @@ cdef Py_ssize_t arrow_spans(ArrowChunks chunks, column_block *b, span_sink sink,
 
 cdef Py_ssize_t object_spans(object texts, column_block *b, span_sink sink,
                              void *ctx) except -1:
-    cdef gathering g = gathering(ANYTHING, 0, 0, 0, 0)
+    cdef gathering g = gathering(ANYTHING, 0, 0, 0, 0, False)
     cdef Objects objects = Objects(texts)
     cdef Py_ssize_t done, n
     cdef int stopped

@@ -10,9 +10,11 @@ cdef struct gathering:
     size_t nulls          # in this block: if any, block.valid holds
     size_t used           # of the scratch
     size_t bytes          # of the texts in this block
+    bint is_unsigned      # some integer was beyond 2**63 - 1
 
 cdef enum:
     ANYTHING, INTS, FLOATS, STRS, BYTES
+    ROWS  # of several columns; no object is one
 
 cdef class Objects:
     """Any container of Python objects as blocks: lists or tuples that hold their items."""

@@ -183,6 +183,7 @@ cdef Py_ssize_t gather(PyObject **items, Py_ssize_t n, column_block *b, gatherin
             b.keys[i] = <uint64_t>PyLong_AsLongLongAndOverflow(o, &overflow)
             if overflow:
                 b.keys[i] = wide_int(o, overflow, g.position + i)
+                g.is_unsigned = True
         elif g.family == FLOATS and PyFloat_CheckExact(o):
             b.keys[i] = key_of_double(PyFloat_AS_DOUBLE(o))
         else:
@@ -210,6 +211,7 @@ cdef int gather_other(PyObject *o, Py_ssize_t i, Py_ssize_t n, column_block *b,
     g.family = family
     if family == INTS:
         b.keys[i] = int_key(o, g.position + i)
+        g.is_unsigned |= <object>o > 2**63 - 1
     elif family == FLOATS:
         b.keys[i] = key_of_double(PyFloat_AS_DOUBLE(o) if PyFloat_Check(o) else float(<object>o))
     elif family == BYTES:

@@ -184,7 +184,7 @@ cdef int set_block(void *ctx, column_block *b, const uint8_t *valid, size_t n) n
 
 cdef int one_set(object items, column_block *b, set_sink sink, void *ctx) except -1:
     cdef set_target target = set_target(sink=sink, ctx=ctx)
-    cdef gathering g = gathering(ANYTHING, 0, 0, 0, 0)
+    cdef gathering g = gathering(ANYTHING, 0, 0, 0, 0, False)
     if type(items) is list and not FREE_THREADS:
         if ascii_set(items, b, &g, sink, ctx):
             return 0

@@ -1,0 +1,281 @@
+#include "topk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "murmur3.h"
+
+#define AHEAD 8     /* items: a slot is asked for while as many before it are looked up */
+#define MOVE 256    /* items whose hashes are computed at once when a table is made anew */
+
+void topk_release(topk *t) {
+    free(t->slot);
+    free(t->born);
+    free(t->place);
+    free(t->arena);
+    memset(t, 0, sizeof *t);
+}
+
+static int make(topk *t, size_t slots, size_t room) {
+    t->slots = slots;
+    t->room = room;
+    t->slot = (topk_slot *)calloc(slots, sizeof *t->slot);
+    t->born = (uint64_t *)malloc(slots * sizeof *t->born);
+    t->place = t->texts ? (uint64_t *)malloc(slots * sizeof *t->place) : NULL;
+    t->arena = room ? (uint8_t *)malloc(room) : NULL;
+    if (t->slot && t->born && (t->place || !t->texts) && (t->arena || !room)) return TOPK_OK;
+    topk_release(t);
+    return TOPK_NO_MEMORY;
+}
+
+int topk_start(topk *t, size_t slots_max, uint64_t seed, int texts) {
+    memset(t, 0, sizeof *t);
+    t->slots_max = slots_max;
+    t->seed = seed;
+    t->texts = texts;
+    t->kernels = &hash_kernels_baseline;
+    return make(t, TOPK_SLOTS_MIN, 0);
+}
+
+int topk_copy(topk *to, const topk *from) {
+    *to = *from;
+    if (make(to, from->slots, from->used)) return TOPK_NO_MEMORY;
+    memcpy(to->slot, from->slot, from->slots * sizeof *from->slot);
+    memcpy(to->born, from->born, from->slots * sizeof *from->born);
+    if (from->texts) memcpy(to->place, from->place, from->slots * sizeof *from->place);
+    if (from->used) memcpy(to->arena, from->arena, from->used);
+    return TOPK_OK;
+}
+
+/* ------------------------------------------------------------------ one item */
+
+static inline int same_text(const topk *t, size_t i, const uint8_t *text, size_t len) {
+    uint64_t own;
+    const uint8_t *at = topk_text(t, i, &own);
+    return own == len && !memcmp(at, text, len);
+}
+
+/* The slot that holds the item, or the free one where it belongs. */
+static inline size_t find(const topk *t, uint64_t tag, uint64_t h1, const uint8_t *text,
+                          size_t len, int texts) {
+    size_t mask = t->slots - 1, i = h1 & mask;
+    for (; t->slot[i].count; i = (i + 1) & mask)
+        if (t->slot[i].tag == tag && (!texts || same_text(t, i, text, len))) break;
+    return i;
+}
+
+static int store_text(topk *t, size_t i, const uint8_t *text, uint64_t len) {
+    size_t need = t->used + 8 + len;
+    if (len > SIZE_MAX / 4 - t->used) return TOPK_NO_MEMORY;
+    if (need > t->room) {
+        size_t room = need + need / 2 + 1024;
+        uint8_t *arena = (uint8_t *)realloc(t->arena, room);
+        if (!arena) return TOPK_NO_MEMORY;
+        t->arena = arena;
+        t->room = room;
+    }
+    memcpy(t->arena + t->used, &len, 8);
+    if (len) memcpy(t->arena + t->used + 8, text, len);
+    t->place[i] = t->used;
+    t->used = need;
+    return TOPK_OK;
+}
+
+static inline int fill(topk *t, size_t i, uint64_t tag, const uint8_t *text, size_t len,
+                       uint64_t count, uint64_t born) {
+    if (t->texts && store_text(t, i, text, len)) return TOPK_NO_MEMORY;
+    t->slot[i].tag = tag;
+    t->slot[i].count = count;
+    t->born[i] = born;
+    t->n++;
+    return TOPK_OK;
+}
+
+/* ----------------------------------------------------------- the whole table */
+
+/* Moves the items that count more than the ground into a table of this many slots. */
+static int rebuild(topk *t, size_t slots, uint64_t ground) {
+    topk fresh = *t;
+    uint64_t tag[MOVE], h1[MOVE], len = 0;
+    size_t from[MOVE], m = 0, room = 0;
+    if (t->texts) {
+        for (size_t i = 0; i < t->slots; i++)
+            if (t->slot[i].count > ground) topk_text(t, i, &len), room += len + 8;
+        room += room / 2; /* for those to come */
+    }
+    fresh.n = fresh.used = 0;
+    if (make(&fresh, slots, room)) return TOPK_NO_MEMORY;
+    for (size_t i = 0; i <= t->slots; i++) {
+        if (m == MOVE || i == t->slots) {
+            const uint64_t *place = tag;
+            if (!t->texts) {
+                t->kernels->u64(tag, m, t->seed, h1, NULL);
+                place = h1;
+            }
+            for (size_t k = 0; k < m; k++) {
+                size_t to = place[k] & (slots - 1);
+                while (fresh.slot[to].count) to = (to + 1) & (slots - 1);
+                const uint8_t *text = t->texts ? topk_text(t, from[k], &len) : NULL;
+                /* cannot fail: there is room for every text */
+                fill(&fresh, to, tag[k], text, len, t->slot[from[k]].count, t->born[from[k]]);
+            }
+            m = 0;
+            if (i == t->slots) break;
+        }
+        tag[m] = t->slot[i].tag; /* no branch: which items stay is a guess */
+        from[m] = i;
+        m += t->slot[i].count > ground;
+    }
+    free(t->slot);
+    free(t->born);
+    free(t->place);
+    free(t->arena);
+    *t = fresh;
+    return TOPK_OK;
+}
+
+/* The k-th smallest of n, by Hoare's selection; orders them in part. */
+static uint64_t select_kth(uint64_t *a, size_t n, size_t k) {
+    size_t low = 0, high = n - 1;
+    while (low < high) {
+        uint64_t pivot = a[low + (high - low) / 2];
+        size_t i = low, j = high;
+        for (;;) {
+            while (a[i] < pivot) i++;
+            while (a[j] > pivot) j--;
+            if (i >= j) break;
+            uint64_t swap = a[i];
+            a[i++] = a[j], a[j--] = swap;
+        }
+        if (k <= j)
+            high = j;
+        else
+            low = j + 1;
+    }
+    return a[k];
+}
+
+/* The ground that drops the `fewer` lowest items at least. */
+static int raised_ground(const topk *t, size_t fewer, uint64_t *ground) {
+    size_t lowest = 0, n = 0;
+    for (size_t i = 0; i < t->slots; i++) lowest += t->slot[i].count == t->offset + 1;
+    *ground = t->offset + 1;
+    if (lowest >= fewer) return TOPK_OK; /* as good as always, in a stream with a long tail */
+    uint64_t *counts = (uint64_t *)malloc((t->n + 1) * sizeof *counts);
+    if (!counts) return TOPK_NO_MEMORY;
+    for (size_t i = 0; i < t->slots; i++) {
+        counts[n] = t->slot[i].count;
+        n += t->slot[i].count > 0;
+    }
+    *ground = select_kth(counts, n, fewer - 1);
+    free(counts);
+    return TOPK_OK;
+}
+
+static int purge(topk *t, size_t fewer) {
+    uint64_t ground;
+    if (raised_ground(t, fewer, &ground) || rebuild(t, t->slots_max, ground)) return TOPK_NO_MEMORY;
+    t->offset = ground;
+    return TOPK_OK;
+}
+
+/* ------------------------------------------------------------------- batches */
+
+/* An item that has no counter. */
+static int enter(topk *t, uint64_t tag, uint64_t h1, const uint8_t *text, size_t len,
+                 uint64_t weight, size_t i) {
+    if (t->n == TOPK_MOST(t->slots)) {
+        int failed = t->slots < t->slots_max ? rebuild(t, 2 * t->slots, 0)
+                                             : purge(t, (t->n + 1) / 2);
+        if (failed) return failed;
+        i = find(t, tag, h1, text, len, t->texts);
+    }
+    return fill(t, i, tag, text, len, t->offset + weight, t->offset);
+}
+
+static inline int add(topk *t, const topk_batch *b, const int64_t *weights, int texts) {
+    for (size_t k = 0; k < b->n; k++) {
+        uint64_t weight = weights ? (uint64_t)weights[k] : 1;
+        uint64_t tag = texts ? b->h1[k] : b->keys[k];
+        const uint8_t *text = texts ? b->ptr[k] : NULL;
+        size_t len = texts ? b->len[k] : 0;
+        if (k + AHEAD < b->n) __builtin_prefetch(&t->slot[b->h1[k + AHEAD] & (t->slots - 1)], 1);
+        if ((b->valid && !b->valid[k]) || !weight) continue;
+        if (weight > TOPK_TOTAL_MAX - t->total) return TOPK_TOO_MUCH;
+        size_t i = find(t, tag, b->h1[k], text, len, texts);
+        if (t->slot[i].count) {
+            t->slot[i].count += weight;
+        } else {
+            int failed = enter(t, tag, b->h1[k], text, len, weight, i);
+            if (failed) return failed;
+        }
+        t->total += weight;
+    }
+    return TOPK_OK;
+}
+
+int topk_add(topk *t, const topk_batch *b, const int64_t *weights) {
+    if (t->texts) return add(t, b, weights, 1);
+    if (weights || b->valid) return add(t, b, weights, 0);
+    topk_batch plain = {b->keys, b->h1, NULL, NULL, NULL, b->n};
+    return add(t, &plain, NULL, 0);
+}
+
+void topk_find(const topk *t, const topk_batch *b, uint64_t *bounds) {
+    for (size_t k = 0; k < b->n; k++, bounds += 2) {
+        bounds[0] = bounds[1] = 0;
+        if (b->valid && !b->valid[k]) continue;
+        size_t i = t->texts ? find(t, b->h1[k], b->h1[k], b->ptr[k], b->len[k], 1)
+                            : find(t, b->keys[k], b->h1[k], NULL, 0, 0);
+        bounds[0] = t->slot[i].count ? t->slot[i].count : t->offset;
+        bounds[1] = t->slot[i].count ? t->slot[i].count - t->born[i] : 0;
+    }
+}
+
+int topk_put(topk *t, uint64_t tag, uint64_t h1, const uint8_t *text, size_t len, uint64_t count,
+             uint64_t born) {
+    if (t->n == TOPK_MOST(t->slots) && rebuild(t, 2 * t->slots, 0)) return TOPK_NO_MEMORY;
+    size_t i = find(t, tag, h1, text, len, t->texts);
+    if (t->slot[i].count) return TOPK_TWICE;
+    return fill(t, i, tag, text, len, count, born);
+}
+
+int topk_merge(topk *t, const topk *other) {
+    topk both;
+    uint64_t len = 0, h1, unused;
+    size_t slots = t->slots;
+    if (other->total > TOPK_TOTAL_MAX - t->total) return TOPK_TOO_MUCH;
+    while (TOPK_MOST(slots) < t->n + other->n) slots *= 2;
+    if (topk_copy(&both, t)) return TOPK_NO_MEMORY;
+    if (slots > t->slots && rebuild(&both, slots, 0)) goto fail;
+    for (size_t i = 0; i < both.slots; i++)
+        if (both.slot[i].count) both.slot[i].count += other->offset, both.born[i] += other->offset;
+    for (size_t k = 0; k < other->slots; k++) {
+        topk_slot theirs = other->slot[k];
+        if (!theirs.count) continue;
+        const uint8_t *text = t->texts ? topk_text(other, k, &len) : NULL;
+        h1 = theirs.tag;
+        if (!t->texts) murmur3_u64(theirs.tag, t->seed, &h1, &unused);
+        size_t i = find(&both, theirs.tag, h1, text, len, t->texts);
+        if (both.slot[i].count) {
+            both.slot[i].count += theirs.count - other->offset;
+            both.born[i] += other->born[k] - other->offset;
+        } else if (fill(&both, i, theirs.tag, text, len, theirs.count + t->offset,
+                        other->born[k] + t->offset)) {
+            goto fail;
+        }
+    }
+    both.offset += other->offset;
+    both.total += other->total;
+    if (both.n > TOPK_MOST(t->slots_max)) {
+        if (purge(&both, both.n - TOPK_MOST(t->slots_max))) goto fail;
+    } else if (both.slots > t->slots_max && rebuild(&both, t->slots_max, 0)) {
+        goto fail;
+    }
+    topk_release(t);
+    *t = both;
+    return TOPK_OK;
+fail:
+    topk_release(&both);
+    return TOPK_NO_MEMORY;
+}
