@@ -64,6 +64,7 @@ EXTENSIONS = [
     "sketches.countsketch",
     "sketches.hll",
     "sketches.topk",
+    "sketches.spark",
     "ann.text",
     "ann.lsh",
     "ann._pairs",

@@ -8,7 +8,9 @@ try:
     from sketches.hashing import hash64, hash128
     from sketches.hll import HyperLogLog
     from sketches.minhash import MinHash, minhash_matrix
+    from sketches.spark import SparkCountMin
     from sketches.topk import TopK
+    from sketches.windows import Windowed
 except ModuleNotFoundError as error:
     if error.name != "sketches.hashing":
         raise
@@ -24,7 +26,9 @@ __all__ = [
     "FormatError",
     "HyperLogLog",
     "MinHash",
+    "SparkCountMin",
     "TopK",
+    "Windowed",
     "hash64",
     "hash128",
     "minhash_matrix",
