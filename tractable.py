@@ -8,6 +8,10 @@ import click
 
 COMMANDS = {  # name -> module, and what `tractable --help` says without loading it
     "dedup": ("ann.cli", "Find near-duplicate documents and keep one of a kind."),
+    "sketch": ("ann.cli", "First stage of dedup: read the texts into a work folder."),
+    "pairs": ("ann.cli", "Second stage: find and verify the pairs."),
+    "cluster": ("ann.cli", "Third stage: decide which documents stay."),
+    "apply": ("ann.cli", "Last stage: write the rows that stay."),
 }
 
 

@@ -28,6 +28,14 @@ def distinct_sets(
     counts: NDArray[np.int64],
     outlines: NDArray[np.uint64],
 ) -> None: ...
+def outlines_of(
+    offsets: NDArray[np.int64],
+    shingles: NDArray[np.uint64],
+    rows: NDArray[np.uint32],
+    counts: NDArray[np.int64],
+    outlines: NDArray[np.uint64],
+) -> None: ...
+def distinct(offsets: NDArray[np.int64], shingles: NDArray[np.uint64]) -> NDArray[np.int64]: ...
 def jaccard(
     a: NDArray[np.uint32],
     b: NDArray[np.uint32],

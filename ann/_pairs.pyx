@@ -8,6 +8,7 @@ import numpy as np
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
+from libc.string cimport memmove
 
 from sketches._cpu cimport level
 
@@ -194,6 +195,51 @@ def distinct_sets(const int64_t[::1] offsets not None, uint64_t[::1] shingles no
         raise ValueError(f"document {rows[bad]} is not there, or its offsets leave the shingles")
     if i < rows.shape[0]:
         raise MemoryError
+
+
+def outlines_of(const int64_t[::1] offsets not None, const uint64_t[::1] shingles not None,
+                const uint32_t[::1] rows not None, int64_t[::1] counts not None,
+                uint64_t[:, ::1] outlines not None):
+    """`distinct_sets` for shingles that are sets already: nothing is written to them."""
+    cdef Py_ssize_t i, n = offsets.shape[0] - 1, total = shingles.shape[0], bad = -1
+    cdef int64_t start, length
+    if counts.shape[0] != n or outlines.shape[0] != n or outlines.shape[1] != OUTLINE_WORDS:
+        raise ValueError(f"counts must be int64[{n}], outlines uint64[{n}, {OUTLINE_WORDS}]")
+    with nogil:
+        for i in range(rows.shape[0]):
+            if rows[i] >= n or not 0 <= offsets[rows[i]] <= offsets[rows[i] + 1] <= total:
+                bad = i
+                break
+            start, length = offsets[rows[i]], offsets[rows[i] + 1] - offsets[rows[i]]
+            if counts[rows[i]] or not length:
+                continue
+            counts[rows[i]] = length
+            outline_make(&shingles[start], length, &outlines[rows[i], 0])
+    if bad >= 0:
+        raise ValueError(f"document {rows[bad]} is not there, or its offsets leave the shingles")
+
+
+def distinct(const int64_t[::1] offsets not None, uint64_t[::1] shingles not None):
+    """Make a set of every document's shingles, in place, and move the sets together.
+
+    Returns the offsets of the sets, which are sorted: int64[n + 1].
+    """
+    check_offsets(offsets, shingles.shape[0])
+    cdef Py_ssize_t i, n = offsets.shape[0] - 1, room = 0
+    for i in range(n):
+        room = max(room, offsets[i + 1] - offsets[i])
+    ends = np.zeros(n + 1, np.int64)
+    cdef int64_t[::1] out = ends
+    cdef uint64_t[::1] spare = np.empty(max(room, 1), np.uint64)
+    cdef uint64_t *x = &shingles[0] if shingles.shape[0] else NULL
+    cdef size_t m
+    with nogil:
+        for i in range(n):
+            m = sort_distinct(x + offsets[i], offsets[i + 1] - offsets[i], &spare[0])
+            if out[i] < offsets[i]:
+                memmove(x + out[i], x + offsets[i], m * sizeof(uint64_t))
+            out[i + 1] = out[i] + m
+    return ends
 
 
 cdef inline bint in_range(Py_ssize_t i, const int64_t[::1] starts, const int64_t[::1] counts,

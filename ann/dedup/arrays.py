@@ -35,6 +35,7 @@ class Sketches(NamedTuple):
     sizes: Int64s
     short: int  # documents of a single shingle
     invalid: int  # stretches of bytes that were no UTF-8
+    sets: bool = False  # whether the shingles are sorted sets, in arrays not to be written to
 
 
 class Sets(NamedTuple):

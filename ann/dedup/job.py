@@ -11,20 +11,23 @@ OUT appears when all of it is whole: see `output`.
 """
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
-from ann.dedup.arrays import Batch, Int64s, Progress
+from ann.dedup.arrays import Batch, Documents, Found, Int64s, Progress
 from ann.dedup.columns import arrow_column
 from ann.dedup.output import (
     MADE_BY,
     SUMMARY,
     check_apart,
+    check_output,
     output_folder,
     resolve,
     spool,
@@ -36,8 +39,12 @@ from ann.dedup.running import Clock, ordered_map
 from ann.dedup.settings import InputError, Settings, need
 from ann.dedup.sketching import sketch
 from ann.dedup.sources import Source, open_sources
+from ann.dedup.stages import in_stages
 from ann.dedup.texts import texts_of
 from ann.dedup.unusable import Unusable
+from ann.dedup.work import open_work, remove_work
+
+LONG = 4 << 30  # bytes of input: a minute's work, from which on a run can be gone on with
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,74 @@ class Outcome:
         return MADE_BY | self.result.stats.as_dict() | notes
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What is read, and how."""
+
+    inputs: Sequence[str]
+    globs: Sequence[str] = ()
+    text: str = "text"
+    id: str | None = None
+    skip_bad: bool = False
+
+    def open(
+        self,
+        unusable: Unusable,
+        *,
+        copy: bool = False,
+        output: Path | None = None,
+        spool: IO[bytes] | None = None,
+    ) -> list[Source]:
+        """The sources."""
+        return open_sources(
+            self.inputs,
+            globs=self.globs,
+            text=self.text,
+            id=self.id,
+            unusable=unusable,
+            copy=copy,
+            output=output,
+            spool=spool,
+        )
+
+    def refuse_pipe(self) -> None:
+        """Refuse what a later run could not read again."""
+        if "-" in self.inputs:
+            raise InputError("standard input cannot be read again by a later run: give a file")
+
+    @classmethod
+    def of(cls, told: dict[str, Any]) -> "Reading":
+        """What `as_dict` gave."""
+        return cls(*(told[field.name] for field in fields(cls)))
+
+    def as_dict(self) -> dict[str, Any]:
+        """What a work folder remembers of it: the same from wherever it is started."""
+        inputs = [os.path.abspath(argument) for argument in self.inputs]
+        return asdict(self) | {"inputs": inputs, "globs": list(self.globs)}
+
+
+@dataclass(frozen=True)
+class Writing:
+    """What is written, and where: nothing without an output."""
+
+    output: Path | None = None
+    force: bool = False
+    copy: bool = False
+    report: bool = False
+
+    def target(self, inputs: Sequence[str]) -> Path | None:
+        """Where it goes, after a look whether it may."""
+        if self.output is None:
+            for option, wanted in (("--copy", self.copy), ("--report", self.report)):
+                if wanted:
+                    raise InputError(f"{option} needs an output folder")
+            return None
+        target = resolve(self.output)
+        check_apart(inputs, target)
+        check_output(target, self.force)
+        return target
+
+
 def run(
     inputs: Sequence[str],
     settings: Settings,
@@ -68,50 +143,97 @@ def run(
     skip_bad: bool = False,
     copy: bool = False,
     report: bool = False,
+    work: Path | None = None,
+    restart: bool = False,
     progress: Progress = lambda stage, done, total: None,
 ) -> Outcome:
-    """Find the near-duplicates in files and write what stays to the folder `output`."""
-    for option, wanted in (("--copy", copy), ("--report", report)):
-        if wanted and output is None:
-            raise InputError(f"{option} needs an output folder")
-    clock, unusable = Clock(), Unusable(skip_bad)
-    target = None if output is None else resolve(output)
-    if target is not None:
-        check_apart(inputs, target)
-    with output_folder(target, force) as folder, spool(folder, inputs) as spooled:
-        opened = partial(
-            open_sources,
-            inputs,
-            globs=globs,
-            text=text,
-            id=id,
-            copy=copy,
-            output=target,
-            spool=spooled,
-        )
-        sources = opened(unusable=unusable)
-        sketches, ids, places = sketch(_read(sources, unusable, progress), settings, clock)
-        sketches = sketches._replace(
-            invalid=sketches.invalid + sum(source.invalid for source in sources)
-        )
-        found = find(sketches, settings, ids, clock, progress)
-        outcome = Outcome(
-            make_result(sketches, found, settings, clock),
-            np.arange(len(sketches.sizes)) if ids is None else ids,
-            unusable=unusable,
-            binary=sum(getattr(source, "binary", 0) for source in sources),
-            output=output,
-        )
-        if folder is not None and target is not None:
-            with write_errors(target):
-                with clock("write"):
-                    _write(sources, places, outcome, folder, progress)
-                if report:
-                    with clock("report"):
-                        _report(outcome, opened(unusable=Unusable(True)), folder)
-                summary = json.dumps(outcome.as_dict(), indent=2) + "\n"
-                (folder / SUMMARY).write_text(summary, encoding="utf-8")
+    """Find the near-duplicates in files and write what stays to the folder `output`.
+
+    In memory, from which nothing is left if it is stopped; or, where `work` names a folder for it
+    or the input is `LONG`, in stages from which a later run goes on (see `work`).
+    """
+    reading = Reading(inputs, globs, text, id, skip_bad)
+    writing = Writing(output, force, copy, report)
+    piped = "-" in reading.inputs
+    if work is not None:
+        reading.refuse_pipe()
+    clock, unusable = Clock(), Unusable(reading.skip_bad)
+    target = writing.target(inputs)
+    with ExitStack() as stack:
+        folder = stack.enter_context(output_folder(target, force)) if piped else None
+        spooled = stack.enter_context(spool(folder, inputs))
+        opened = partial(reading.open, copy=copy, output=target, spool=spooled)
+        sources = opened(unusable)
+        own = None if work or piped else own_work(target, sources)
+        place = work or own
+        if place:
+            at = stack.enter_context(open_work(place, restart=restart))
+            known, found = in_stages(
+                at, sources, reading.as_dict(), settings, unusable, clock, progress
+            )
+        if not piped:
+            folder = stack.enter_context(output_folder(target, force))
+        if not place:
+            known = sketch(_read(sources, unusable, progress), settings, clock)
+            found = find(known.sketches, settings, known.ids, clock, progress)
+        outcome = make_outcome(sources, known, found, settings, unusable, clock, output)
+        if folder is not None:
+            again = opened if report else None
+            write(sources, known.places, outcome, folder, clock, progress, again)
+    if own:
+        remove_work(own)
     return outcome
+
+
+def own_work(target: Path | None, sources: Sequence[Source]) -> Path | None:
+    """Where a run without a work folder has its own: beside the output, if it is long."""
+    if target is None or sum(source.size for source in sources) < LONG:
+        return None
+    return target.with_name(f".{target.name}.work")
+
+
+def make_outcome(
+    sources: Sequence[Source],
+    known: Documents,
+    found: Found,
+    settings: Settings,
+    unusable: Unusable,
+    clock: Clock,
+    output: Path | None,
+) -> Outcome:
+    """Count what was found and what was met."""
+    sketches = known.sketches
+    sketches = sketches._replace(
+        invalid=sketches.invalid + sum(source.invalid for source in sources)
+    )
+    return Outcome(
+        make_result(sketches, found, settings, clock),
+        np.arange(len(sketches.sizes)) if known.ids is None else known.ids,
+        unusable=unusable,
+        binary=sum(getattr(source, "binary", 0) for source in sources),
+        output=output,
+    )
+
+
+def write(
+    sources: Sequence[Source],
+    places: Int64s,
+    outcome: Outcome,
+    folder: Path,
+    clock: Clock,
+    progress: Progress,
+    again: Callable[[Unusable], list[Source]] | None,
+) -> None:
+    """Fill the folder that will be the output; with sources `again` also with the report."""
+    assert outcome.output is not None
+    with write_errors(resolve(outcome.output)):
+        with clock("write"):
+            _write(sources, places, outcome, folder, progress)
+        if again:
+            with clock("report"):
+                _report(outcome, again(Unusable(True)), folder)
+        summary = json.dumps(outcome.as_dict(), indent=2) + "\n"
+        (folder / SUMMARY).write_text(summary, encoding="utf-8")
 
 
 def _read(sources: Sequence[Source], unusable: Unusable, progress: Progress) -> Iterator[Batch]:

@@ -42,6 +42,10 @@ class JsonLines:
         self._text, self._id, self._unusable = text, id, unusable
 
     @property
+    def originals(self) -> list[Original]:
+        return [self._original]
+
+    @property
     def size(self) -> int:
         return self._original.size
 

@@ -68,7 +68,7 @@ def output_folder(target: Path | None, force: bool) -> Iterator[Path | None]:
     if target is None:
         yield None
         return
-    _check(target, force)
+    check_output(target, force)
     with write_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         name = tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)
@@ -76,7 +76,7 @@ def output_folder(target: Path | None, force: bool) -> Iterator[Path | None]:
     former = fresh.with_suffix(".former")
     try:
         yield fresh
-        _check(target, force)  # it may have appeared since
+        check_output(target, force)  # it may have appeared since
         with write_errors(target):
             fresh.chmod(0o777 & ~_umask())  # mkdtemp lets nobody else in
             _replace(fresh, target, former)
@@ -86,7 +86,7 @@ def output_folder(target: Path | None, force: bool) -> Iterator[Path | None]:
             shutil.rmtree(former, ignore_errors=True)
 
 
-def _check(target: Path, force: bool) -> None:
+def check_output(target: Path, force: bool) -> None:
     """Refuse to write over anything but a former output, and over that unless forced."""
     if not target.exists():
         return

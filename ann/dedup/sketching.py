@@ -20,6 +20,8 @@ from ann.dedup.running import Clock, ordered_map
 from ann.dedup.settings import InputError, Settings
 from ann.text import TextSketcher
 
+NONE = np.empty((0, 0), np.uint32)
+
 
 class Sketched(NamedTuple):
     """What is kept of one batch."""
@@ -28,6 +30,7 @@ class Sketched(NamedTuple):
     fingerprints: UInt64s
     offsets: Int64s
     shingles: UInt64s
+    short: int  # documents of a single shingle
     invalid: int
 
 
@@ -50,7 +53,8 @@ def sketch_batch(batch: Batch, settings: Settings) -> Sketched:
         offsets, shingles = sketcher.shingles(batch.texts)
         signatures = np.empty((len(offsets) - 1, 0), np.uint32)
     prints = _pairs.text_keys(offsets, shingles)
-    return Sketched(signatures, prints, offsets, shingles, sketcher.invalid)
+    short = int((np.diff(offsets) == 1).sum())
+    return Sketched(signatures, prints, offsets, shingles, short, sketcher.invalid)
 
 
 def bands_of(settings: Settings) -> tuple[int, int]:
@@ -68,30 +72,30 @@ def sketch(batches: Iterable[Batch], settings: Settings, clock: Clock) -> Docume
     bands, rows = bands_of(settings)
     text_sketcher(settings)  # refuses parameters before anything is read
 
-    def one(batch: Batch) -> tuple[UInt64s, UInt64s, Int64s, UInt64s, int, Batch]:
-        signatures, prints, offsets, shingles, invalid = sketch_batch(batch, settings)
-        keys = _pairs.band_keys(signatures, bands, rows)
-        return keys, prints, np.diff(offsets), shingles, invalid, batch._replace(texts=None)
+    def one(batch: Batch) -> tuple[UInt64s, Sketched, Batch]:
+        sketched = sketch_batch(batch, settings)
+        keys = _pairs.band_keys(sketched.signatures, bands, rows)
+        return keys, sketched._replace(signatures=NONE), batch._replace(texts=None)
 
     with clock("sketch"):
         batches = clock.each("read", batches)
         parts = list(ordered_map(one, batches, settings.threads)) or [one(Batch([], np.arange(0)))]
-        keys, fingerprints, counts, shingles, invalid, remembered = map(
-            list, zip(*parts, strict=True)
-        )
+        keys, sketched, remembered = map(list, zip(*parts, strict=True))
         del parts
-        lengths = _joined(counts)
+        _, prints, ends, shingles, short, invalid = map(list, zip(*sketched, strict=True))
+        del sketched
+        lengths = _joined([np.diff(offsets) for offsets in ends])
         offsets = np.zeros(len(lengths) + 1, np.int64)
         np.cumsum(lengths, out=offsets[1:])
         sketches = Sketches(
             bands,
             rows,
             _joined(keys),
-            _joined(fingerprints),
+            _joined(prints),
             offsets,
             _joined(shingles),
             _joined([batch.sizes for batch in remembered]),
-            int((lengths == 1).sum()),
+            sum(short),
             sum(invalid),
         )
         named = [id for batch in remembered for id in batch.ids or ()]

@@ -23,6 +23,7 @@ from ann.dedup.streams import Original, Piped
 from ann.dedup.tables import Csv, Parquet
 from ann.dedup.textfiles import ROWS, TextFiles
 from ann.dedup.unusable import Unusable
+from ann.dedup.work import is_work
 from sketches._files import CODECS
 
 FORMATS: dict[str, type[JsonLines | Csv | Parquet]] = {
@@ -50,9 +51,25 @@ class Source(Protocol):
     invalid: int
 
     @property
+    def originals(self) -> list[Original]: ...
+    @property
     def size(self) -> int: ...
     def batches(self, advance: Callable[[int], None]) -> Iterator[Batch]: ...
     def write(self, kept: Bools, places: Int64s, folder: Path) -> None: ...
+
+
+TOLD = ("rows", "invalid", "binary")  # what a source has counted when it was read
+
+
+def remember(source: Source) -> dict[str, int]:
+    """What a later run must know of a source that was read."""
+    return {name: getattr(source, name, 0) for name in TOLD}
+
+
+def recall(source: Source, told: dict[str, int]) -> None:
+    """Make a source what it was when `remember` was asked: it need not be read again."""
+    for name, value in told.items():
+        setattr(source, name, value)
 
 
 def open_sources(
@@ -162,6 +179,7 @@ def _files(
             and verdict(prefix + name) is not False
             and Path(os.path.realpath(here / name)) != output
             and not is_output(here / name)
+            and not is_work(here / name)
         ]
         for name in names:
             path = here / name

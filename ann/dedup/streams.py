@@ -50,6 +50,15 @@ class Original:
         except OSError:
             return 0
 
+    def identify(self) -> tuple[str, int, int]:
+        """Its path, size and time of modification, as it must be from now on."""
+        try:
+            status = self.path.stat()
+        except OSError as error:
+            raise InputError(f"cannot read {self.label}: {error.strerror or error}") from error
+        self._state = _state(status)
+        return os.path.abspath(self.path), status.st_size, status.st_mtime_ns
+
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
         """The bytes of the file; refused if it is not what it was before."""
@@ -63,12 +72,15 @@ class Original:
             self._check(raw)
 
     def _check(self, raw: IO[bytes]) -> None:
-        status = os.fstat(raw.fileno())
-        state = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        state = _state(os.fstat(raw.fileno()))
         if self._state is None:
             self._state = state
         if state != self._state:
             raise InputError(f"{self.label} changed while it was read: nothing was written")
+
+
+def _state(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 class Piped(Original):

@@ -41,6 +41,10 @@ class Table:
         self._text, self._id, self._unusable = text, id, unusable
 
     @property
+    def originals(self) -> list[Original]:
+        return [self._original]
+
+    @property
     def size(self) -> int:
         return self._original.size
 

@@ -37,6 +37,10 @@ class TextFiles:
         self._by_name, self._unusable, self._copy = by_name, unusable, copy
 
     @property
+    def originals(self) -> list[Original]:
+        return list(self._originals.values())
+
+    @property
     def size(self) -> int:
         return sum(original.size for original in self._originals.values())
 

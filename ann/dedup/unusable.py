@@ -40,6 +40,17 @@ class Unusable:
         if len(self.noted) < NOTED:
             self.noted.append(met)
 
+    def remember(self) -> dict[str, Any]:
+        """What a later run must know of those met so far."""
+        last = asdict(self.last) if self.last else None
+        return {"count": self.count, "noted": [asdict(met) for met in self.noted], "last": last}
+
+    def recall(self, told: dict[str, Any]) -> None:
+        """Be what `remember` has told."""
+        self.count = told["count"]
+        self.noted = [Skipped(**met) for met in told["noted"]]
+        self.last = Skipped(**told["last"]) if told["last"] else None
+
     def as_dict(self) -> dict[str, Any]:
         """What summary.json says of them."""
         return {"skipped": self.count, "first_skipped": [asdict(met) for met in self.noted]}

@@ -90,12 +90,7 @@ def verify(
 ) -> Verified:
     """The pairs of different documents whose exact similarity reaches the threshold."""
     n = len(leader)
-    sets = Sets(
-        sketches.offsets[:-1],
-        np.zeros(n, np.int64),
-        sketches.shingles,
-        np.zeros((n, _pairs.OUTLINE), np.uint64),
-    )
+    sets = no_sets(sketches)
     single = (leader == np.arange(n)) & (np.diff(sketches.offsets) > 0)
     crowd = CROWD
     while True:
@@ -127,7 +122,7 @@ def _meet(
         """Candidates, once the sets of their documents are ready."""
         for pair in clock.each("pairs", candidates):
             for rows in pair:
-                _make(sketches, sets, rows)
+                make_sets(sketches, sets, rows)
             yield pair
 
     def one(task: tuple[UInt32s, UInt32s]) -> tuple[int, UInt32s, UInt32s, Floats]:
@@ -143,9 +138,17 @@ def _meet(
     return candidates.crowded
 
 
-def _make(sketches: Sketches, sets: Sets, rows: UInt32s) -> None:
+def no_sets(sketches: Sketches) -> Sets:
+    """Room for the sets of all documents."""
+    n = len(sketches.sizes)
+    outlines = np.zeros((n, _pairs.OUTLINE), np.uint64)
+    return Sets(sketches.offsets[:-1], np.zeros(n, np.int64), sketches.shingles, outlines)
+
+
+def make_sets(sketches: Sketches, sets: Sets, rows: UInt32s) -> None:
     """Make the sets of some documents, but for those that are made."""
-    _pairs.distinct_sets(sketches.offsets, sketches.shingles, rows, sets.sizes, sets.outlines)
+    make = _pairs.outlines_of if sketches.sets else _pairs.distinct_sets
+    make(sketches.offsets, sketches.shingles, rows, sets.sizes, sets.outlines)
 
 
 def _join(
@@ -161,5 +164,5 @@ def _join(
     if not len(rows):
         return members
     blocks = np.array_split(rows, len(rows) // ROWS_MADE + 1)
-    list(ordered_map(lambda block: _make(sketches, sets, block), blocks, settings.threads))
+    list(ordered_map(lambda block: make_sets(sketches, sets, block), blocks, settings.threads))
     return join_pairs(sets, members, settings, crowd, taken.take)

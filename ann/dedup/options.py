@@ -1,0 +1,205 @@
+"""The options of the commands, each said once: a command takes those of its stages."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from ann.dedup.arrays import Progress
+    from ann.dedup.settings import Settings
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def named(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """Refuse an empty path, such as an unset variable of the shell gives: it is no path."""
+    if "" in (value if isinstance(value, tuple) else (value,)):
+        raise click.BadParameter("the path is empty")
+    return value
+
+
+def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Several options as one decorator, shown in this order."""
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+INPUTS = click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, callback=named)
+READING = together(
+    click.option(
+        "--glob",
+        "globs",
+        metavar="PATTERN",
+        multiple=True,
+        help="Which files of a folder; a leading ! excludes. May be given again.",
+    ),
+    click.option(
+        "--text", default="text", show_default=True, metavar="COL", help="Column of text."
+    ),
+    click.option("--id", metavar="COL", help="Column of ids.  [default: the row number]"),
+    click.option(
+        "--on-error",
+        type=click.Choice(["fail", "skip"]),
+        default="fail",
+        show_default=True,
+        help="What to do about a row or a file that cannot be used.",
+    ),
+)
+SHINGLES = together(
+    click.option(
+        "--ngram",
+        type=click.IntRange(1, 256),
+        default=5,
+        show_default=True,
+        help="Units a shingle.",
+    ),
+    click.option(
+        "--unit",
+        type=click.Choice(["word", "char"]),
+        default="word",
+        show_default=True,
+        help="What a shingle is made of; char for languages without spaces, with --ngram 3.",
+    ),
+    click.option(
+        "--num-perm",
+        type=click.IntRange(1, 65536),
+        default=128,
+        show_default=True,
+        help="MinHash slots.",
+    ),
+)
+SEARCH = together(
+    click.option(
+        "--threshold",
+        type=click.FloatRange(0, 1, min_open=True),
+        default=0.8,
+        show_default=True,
+        help="Jaccard similarity from which on documents are near-duplicates.",
+    ),
+    click.option(
+        "--recall",
+        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        default=0.99,
+        show_default=True,
+        help="Least probability of finding a pair right at the threshold.",
+    ),
+    click.option(
+        "--engine",
+        type=click.Choice(["lsh", "exact"]),
+        default="lsh",
+        show_default=True,
+        help="Find pairs by MinHash, as surely as --recall says, or all of them by a join.",
+    ),
+)
+CHOICE = together(
+    click.option(
+        "--keep",
+        type=click.Choice(["first", "longest"]),
+        default="first",
+        show_default=True,
+        help="Which of a cluster stays; ties by id.",
+    ),
+)
+OUTPUT = together(
+    click.option("-o", "--output", metavar="FOLDER", callback=named, help="Folder to write."),
+    click.option("--force", is_flag=True, help="Replace a former output."),
+    click.option("--copy", is_flag=True, help="Copy the text files that stay to OUTPUT/kept."),
+    click.option("--report", is_flag=True, help="Write OUTPUT/report.html and report.json, too."),
+)
+RESTART = click.option(
+    "--restart", is_flag=True, help="Throw away what the work folder holds, and start over."
+)
+THREADS = click.option("--threads", type=click.IntRange(1), help="Threads.  [default: all cores]")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+def settings_of(threads: int | None, **parameters: Any) -> "Settings":
+    """The parameters, checked; a recall out of reach is refused in the words of the command."""
+    from ann.bands import choose_bands
+    from ann.dedup.settings import Settings, available_threads
+
+    settings = Settings(**parameters, threads=threads or available_threads())
+    try:
+        choose_bands(settings.threshold, settings.recall, settings.num_perm)
+    except ValueError as error:
+        message = str(error).replace("num_perm", "--num-perm").replace("the recall", "--recall")
+        raise click.ClickException(message) from None
+    return settings
+
+
+def show(told: Any, as_json: bool, summary: Callable[[Any], str]) -> None:
+    """Print; that this may fail, on a full disk, is no reason for a traceback."""
+    if as_json:
+        text = json.dumps(told if isinstance(told, dict) else told.as_dict())
+    else:
+        text = summary(told)
+    try:
+        click.echo(text)
+    except BrokenPipeError:  # the reader has seen enough: click leaves quietly
+        raise
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what Python flushes at its end
+        reason = error.strerror or error
+        raise click.ClickException(f"cannot write to standard output: {reason}") from error
+
+
+@contextmanager
+def running() -> Iterator["Progress"]:
+    """Around the work of a command: a bar, errors in one line, SIGTERM like Ctrl-C."""
+    from ann.dedup.settings import InputError
+
+    try:
+        with _terminable(), _progress() as progress:
+            yield progress
+    except InputError as error:
+        raise click.ClickException(str(error)) from error
+    except MemoryError:
+        raise click.ClickException(
+            "out of memory: --threshold or --ngram raised leaves fewer pairs; --num-perm lowered,"
+            " or fewer documents at once, take less"
+        ) from None
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM unwinds like Ctrl-C, so that no half-written output stays."""
+
+    def leave(number: int, frame: object) -> NoReturn:
+        sys.exit(128 + number)
+
+    former = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
+
+
+@contextmanager
+def _progress() -> Iterator["Progress"]:
+    """A bar on a terminal, nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield lambda stage, done, total: None
+        return
+    from ann.dedup.settings import need
+
+    need("rich")
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = TextColumn("{task.description:8}"), BarColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("read", total=None)
+        yield lambda stage, done, total: bar.update(
+            task, description=stage, completed=done, total=total or None
+        )

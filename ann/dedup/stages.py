@@ -1,0 +1,360 @@
+"""The search in stages that are kept in a work folder, each made once and gone on with: see `work`.
+
+    sketch    texts -> signatures, sets of shingles, fingerprints, sizes, ids, places
+    pairs     those -> leaders of copies, verified pairs
+    cluster   those -> who represents whom
+
+Each is a function of the work folder, the same that the search in memory uses over arrays that
+are mapped from its files instead.
+"""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ann import _pairs
+from ann.dedup.arrays import Batch, Documents, Found, Pairs, Progress, Sketches, Verified
+from ann.dedup.columns import id_array
+from ann.dedup.linking import link, preference
+from ann.dedup.listing import expand
+from ann.dedup.running import Clock, ordered_map
+from ann.dedup.settings import InputError, Settings
+from ann.dedup.sketching import Sketched, bands_of, sketch_batch, text_sketcher
+from ann.dedup.sources import Source, recall, remember
+from ann.dedup.store import Columns, Store, read_notes, read_store
+from ann.dedup.unusable import Unusable
+from ann.dedup.verifying import copies, make_sets, no_sets, verify
+from ann.dedup.work import Work
+
+PART = 64 << 20  # bytes of text that are sketched between two lines of the journal: a second's work
+ROWS = 1 << 16  # signatures at a time
+
+PARAMETERS = {  # of `Settings`, which stage each belongs to
+    "sketch": ("ngram", "unit", "num_perm", "seed"),
+    "pairs": ("threshold", "recall", "engine"),
+    "cluster": ("keep",),
+}
+FREE = ("threads",)  # what may change between runs
+
+
+def parameters(settings: Settings, stage: str) -> dict[str, Any]:
+    """Those of one stage."""
+    return {name: getattr(settings, name) for name in PARAMETERS[stage]}
+
+
+def _columns(num_perm: int) -> Columns:
+    return {
+        "signatures": ("<u4", (num_perm,)),
+        "fingerprints": ("<u8", (2,)),
+        "ends": ("<i8", ()),  # of each document's set among the shingles
+        "shingles": ("<u8", ()),
+        "sizes": ("<i8", ()),
+        "places": ("<i8", (2,)),
+        "id_ends": ("<i8", ()),
+        "id_bytes": ("u1", ()),
+    }
+
+
+class Part(NamedTuple):
+    """A batch sketched, or with `batch` None the end of a source."""
+
+    batch: Batch | None
+    sketched: Sketched | None
+    source: int
+    told: dict[str, Any]  # of the source, at its end
+
+
+class Writer:
+    """Batches in, parts of the store out."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._waiting: list[Part] = []
+        last = store.notes[-1] if store.notes else {}
+        self._rows = last.get("rows", 0)  # of all
+        self._in_source = 0 if last.get("told") else last.get("source_rows", 0)
+        self._shingles = last.get("shingles", 0)
+        self._id_bytes = last.get("id_bytes", 0)
+        self._counts = {name: last.get(name, 0) for name in ("invalid", "short")}
+        self._integers = last.get("integers", True)
+
+    def add(self, part: Part) -> None:
+        """Take a batch, and write those that wait when there is enough of them."""
+        self._waiting.append(part)
+        text = sum(int(part.batch.sizes.sum()) for part in self._waiting if part.batch)
+        if part.batch is None or text >= PART:
+            self._write(part)
+
+    def _write(self, last: Part) -> None:
+        columns: dict[str, list[Any]] = {name: [] for name in self._store.columns}
+        for part in self._waiting:
+            if part.batch and part.sketched:
+                self._column(columns, part.batch, part.sketched)
+        self._waiting = []
+        note = {"rows": self._rows, "source": last.source, "source_rows": self._in_source}
+        note |= {"shingles": self._shingles, "id_bytes": self._id_bytes} | self._counts
+        note |= {"integers": self._integers, "told": last.told}
+        self._store.append(note, **columns)
+        if last.batch is None:
+            self._in_source = 0
+
+    def _column(self, columns: dict[str, list[Any]], batch: Batch, sketched: Sketched) -> None:
+        offsets = sketched.offsets
+        columns["signatures"].append(sketched.signatures)
+        columns["fingerprints"].append(sketched.fingerprints)
+        columns["ends"].append(offsets[1:] + self._shingles)
+        columns["shingles"].append(sketched.shingles[: offsets[-1]])
+        columns["sizes"].append(batch.sizes)
+        self._shingles += int(offsets[-1])
+        if batch.places is not None:
+            columns["places"].append(batch.places)
+        if batch.ids is not None:
+            names = [str(name).encode() for name in batch.ids]
+            ends = np.cumsum(np.fromiter(map(len, names), np.int64, len(names)))
+            columns["id_ends"].append(ends + self._id_bytes)
+            columns["id_bytes"].append(np.frombuffer(b"".join(names), np.uint8))
+            self._id_bytes += int(ends[-1]) if len(ends) else 0
+            self._integers &= id_array(list(batch.ids)).dtype != object
+        self._rows += len(batch.sizes)
+        self._in_source += len(batch.sizes)
+        self._counts["invalid"] += sketched.invalid
+        self._counts["short"] += sketched.short
+
+
+def in_stages(
+    work: Work,
+    sources: Sequence[Source],
+    reading: dict[str, Any],
+    settings: Settings,
+    unusable: Unusable,
+    clock: Clock,
+    progress: Progress,
+) -> tuple[Documents, Found]:
+    """All stages, each unless it is done already."""
+    sketch_stage(work, sources, reading, settings, unusable, clock, progress)
+    known = documents(work, settings)
+    pairs_stage(work, known, settings, clock, progress)
+    cluster_stage(work, known, settings, clock)
+    return known, clusters(work)
+
+
+def sketch_stage(
+    work: Work,
+    sources: Sequence[Source],
+    reading: dict[str, Any],
+    settings: Settings,
+    unusable: Unusable,
+    clock: Clock,
+    progress: Progress,
+) -> None:
+    """Read every text that was not read yet; tell the sources what was found in those that were."""
+    todo = work.begin("sketch", parameters(settings, "sketch") | reading)
+    _same_inputs(work, sources)
+    if todo:
+        settings = replace(settings, engine="lsh")  # so that another may be tried
+        text_sketcher(settings)
+        with Store(work.folder / "sketch", _columns(settings.num_perm)) as store:
+            _sketch(store, sources, settings, unusable, clock, progress)
+            with clock("sketch"):
+                store.sync()
+        work.finish("sketch", store.notes[-1] if store.notes else {})
+    recall_sources(work, sources, unusable)
+
+
+def _same_inputs(work: Work, sources: Sequence[Source]) -> None:
+    originals = chain.from_iterable(source.originals for source in sources)
+    work.same_inputs([original.identify() for original in originals])
+
+
+def recall_sources(work: Work, sources: Sequence[Source], unusable: Unusable) -> None:
+    """Make newly opened sources what they were when they had been read."""
+    _same_inputs(work, sources)
+    _tell(read_notes(work.folder / "sketch"), sources, unusable)
+
+
+def _tell(notes: list[dict[str, Any]], sources: Sequence[Source], unusable: Unusable) -> int:
+    """Tell the sources that were read to their ends what they held; the number of the next one."""
+    ended = [note for note in notes if note["told"]]
+    for note in ended:
+        recall(sources[note["source"]], note["told"]["source"])
+    if ended:
+        unusable.recall(ended[-1]["told"]["unusable"])
+    return len(ended)
+
+
+def _sketch(
+    store: Store,
+    sources: Sequence[Source],
+    settings: Settings,
+    unusable: Unusable,
+    clock: Clock,
+    progress: Progress,
+) -> None:
+    begun = _tell(store.notes, sources, unusable)
+    last = store.notes[-1] if store.notes else {"told": True}
+    known = 0 if last["told"] else last["source_rows"]
+    total = sum(source.size for source in sources)
+
+    def items() -> Iterator[Part]:
+        before = sum(source.size for source in sources[:begun])
+        passed = known  # rows of the source under way that were sketched before
+        for number, source in enumerate(sources[begun:], begun):
+
+            def advance(told: int, before: int = before) -> None:
+                progress("read", before + told, total)
+
+            skipped = unusable.count
+            for batch in source.batches(advance):
+                if passed:
+                    passed -= len(batch.sizes)
+                    if passed < 0:
+                        raise InputError(f"{source.label} is not what it was; see --restart")
+                else:
+                    yield Part(batch, None, number, {})
+            if unusable.count > skipped and not source.rows:
+                last = unusable.last
+                raise InputError(f"nothing of {source.label} can be used; the last: {last}")
+            before += source.size
+            told = {"source": remember(source), "unusable": unusable.remember()}
+            yield Part(None, None, number, told)
+
+    def one(part: Part) -> Part:
+        if part.batch is None:
+            return part
+        sketched = sketch_batch(part.batch, settings)
+        sets = _pairs.distinct(sketched.offsets, sketched.shingles)
+        return part._replace(
+            batch=part.batch._replace(texts=None), sketched=sketched._replace(offsets=sets)
+        )
+
+    writer = Writer(store)
+    with clock("sketch"):
+        for part in ordered_map(one, clock.each("read", items()), settings.threads):
+            writer.add(part)
+
+
+def documents(work: Work, settings: Settings) -> Documents:
+    """What the sketch stage has left; the keys of its bands are made when they are needed."""
+    counts = work.counts("sketch") or {}
+    columns = read_store(work.folder / "sketch", _columns(settings.num_perm))
+    offsets = np.zeros(len(columns["ends"]) + 1, np.int64)
+    offsets[1:] = columns["ends"]
+    sketches = Sketches(
+        *bands_of(settings),
+        np.empty((0, 0), np.uint64),
+        columns["fingerprints"],
+        offsets,
+        columns["shingles"],
+        np.array(columns["sizes"]),
+        counts.get("short", 0),
+        counts.get("invalid", 0),
+        sets=True,
+    )
+    ids: Any = None
+    if len(columns["id_ends"]):
+        text, ends = columns["id_bytes"].tobytes(), columns["id_ends"].tolist()
+        names = [text[a:b].decode() for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+        ids = id_array(list(map(int, names)) if counts["integers"] else names)
+    return Documents(sketches, ids, columns["places"])
+
+
+def _keys(work: Work, settings: Settings) -> Any:
+    signatures = read_store(work.folder / "sketch", _columns(settings.num_perm))["signatures"]
+    bands, rows = bands_of(settings)
+    keys = np.empty((len(signatures), bands), np.uint64)
+    if not bands:  # the exact engine
+        return keys
+    for start in range(0, len(keys), ROWS):
+        block = signatures[start : start + ROWS]
+        keys[start : start + ROWS] = _pairs.band_keys(block, bands, rows)
+    return keys
+
+
+PAIRS: Columns = {
+    "leader": ("<i8", ()),
+    "crowd": ("?", ()),
+    "a": ("<i8", ()),
+    "b": ("<i8", ()),
+    "jaccard": ("<f8", ()),
+}
+
+
+def pairs_stage(
+    work: Work,
+    known: Documents,
+    settings: Settings,
+    clock: Clock,
+    progress: Progress,
+    *,
+    replace: bool = False,
+) -> None:
+    """Find the verified pairs."""
+    if not work.begin("pairs", parameters(settings, "pairs"), replace=replace):
+        return
+    with clock("pairs"):
+        sketches = known.sketches._replace(keys=_keys(work, settings))
+        leader = copies(sketches)
+    with clock("verify"):
+        found = verify(sketches, leader, settings, clock, progress)
+    counts = {"candidates": found.candidates, "pairs": len(found.pairs.a)}
+    counts["crowded"] = int(found.crowd.sum())
+    _save(work, "pairs", PAIRS, counts, leader, found.crowd, *found.pairs)
+
+
+CLUSTER: Columns = {
+    "representative": ("<i8", ()),
+    "similarity": ("<f8", ()),
+    "a": ("<i8", ()),
+    "b": ("<i8", ()),
+    "jaccard": ("<f8", ()),
+}
+
+
+def cluster_stage(
+    work: Work,
+    known: Documents,
+    settings: Settings,
+    clock: Clock,
+    *,
+    replace: bool = False,
+) -> None:
+    """Decide which documents stay."""
+    if not work.begin("cluster", parameters(settings, "cluster"), replace=replace):
+        return
+    with clock("link"):
+        former = read_store(work.folder / "pairs", PAIRS)
+        leader, crowd = former["leader"], former["crowd"]
+        sets = no_sets(known.sketches)
+        make_sets(known.sketches, sets, np.flatnonzero(crowd).astype(np.uint32))
+        found = Verified(sets, Pairs(former["a"], former["b"], former["jaccard"]), 0, crowd)
+        order = preference(settings.keep, known.sketches.sizes, known.ids)
+        representative, similarity, pairs = link(leader, found, order, settings)
+        listed, unlisted = expand(leader, pairs)
+    _save(work, "cluster", CLUSTER, {"unlisted": unlisted}, representative, similarity, *listed)
+
+
+def clusters(work: Work) -> Found:
+    """What the cluster stage has left."""
+    counts = {**(work.counts("pairs") or {}), **(work.counts("cluster") or {})}
+    arrays = read_store(work.folder / "cluster", CLUSTER)
+    return Found(
+        arrays["representative"],
+        arrays["similarity"],
+        Pairs(arrays["a"], arrays["b"], arrays["jaccard"]),
+        counts["candidates"],
+        counts["unlisted"],
+        counts["crowded"],
+    )
+
+
+def _save(work: Work, stage: str, columns: Columns, counts: dict[str, Any], *arrays: Any) -> None:
+    """A stage that is made in one go; what a killed run has left of it goes."""
+    shutil.rmtree(work.folder / stage, ignore_errors=True)
+    with Store(work.folder / stage, columns) as store:
+        store.append({}, **{name: [array] for name, array in zip(columns, arrays, strict=True)})
+        store.sync()
+    work.finish(stage, counts)
