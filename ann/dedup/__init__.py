@@ -7,6 +7,11 @@ running     seconds a stage, threads that keep the order
 sketching   text in; shingles, fingerprints, band keys out
 verifying   copies folded, candidates found and verified
 linking     which stay, and whom they stand for
+work        the folder in which a long run keeps its stages
+store       columns in files, and the journal that says how far they are whole
+stages      the stages over a work folder
+steps       each of them as a command
+options     the options of the commands
 listing     pairs of rows, from pairs of groups of copies
 result      what a search hands back
 memory      `deduplicate`: frames, tables and lists

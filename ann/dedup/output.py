@@ -8,6 +8,7 @@ ever replaced. A process killed outright leaves the hidden folder (`.OUT.*.parti
 
 import json
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -69,16 +70,16 @@ def output_folder(target: Path | None, force: bool) -> Iterator[Path | None]:
         yield None
         return
     check_output(target, force)
-    with write_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        name = tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)
-    fresh = Path(name)
+    fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
     former = fresh.with_suffix(".former")
-    try:
+    try:  # before there is anything that an interrupt could leave behind
+        with write_errors(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            fresh.mkdir(0o700)
         yield fresh
         check_output(target, force)  # it may have appeared since
         with write_errors(target):
-            fresh.chmod(0o777 & ~_umask())  # mkdtemp lets nobody else in
+            fresh.chmod(0o777 & ~_umask())  # so far it lets nobody else in
             _replace(fresh, target, former)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
