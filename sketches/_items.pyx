@@ -162,7 +162,9 @@ cdef object tamed(object items):
         if isinstance(items, pandas.Index):
             return items.to_frame(index=False)
         if isinstance(items, pandas.api.extensions.ExtensionArray):  # floats and NaN to numpy
-            return pandas.Series(items)
+            items = pandas.Series(items)
+        if isinstance(items, pandas.Series):  # before pandas 3 only frames are Arrow streams
+            return items.to_frame().reset_index(drop=True)
     if hasattr(polars, "Object") and isinstance(items, (polars.Series, polars.DataFrame)):
         types = items.dtypes if isinstance(items, polars.DataFrame) else (items.dtype,)
         if polars.Object in types:  # would hand out addresses
@@ -382,7 +384,7 @@ cdef Py_ssize_t for_each_span(object texts, span_sink sink, void *ctx) except -1
         texts = tamed(texts)
         if is_arrow(texts):
             return arrow_spans(ArrowChunks(texts), b, sink, ctx)
-        if isinstance(texts, (bytearray, memoryview)) or not hasattr(texts, "__iter__"):
+        if isinstance(texts, (bytearray, memoryview, dict)) or not hasattr(texts, "__iter__"):
             raise TypeError(f"texts wanted, not a value of type {type(texts).__qualname__}")
         return object_spans(np.asarray(texts) if hasattr(texts, "__array__") else texts, b, sink,
                             ctx)

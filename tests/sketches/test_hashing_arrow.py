@@ -219,6 +219,22 @@ def test_nullable_arrays_of_pandas(items, dtype):
         assert _probe.spans(array)[0] == [x if x is None else x.encode() for x in items]
 
 
+def test_series_of_pandas_before_3_are_no_arrow_streams(monkeypatch):
+    monkeypatch.delattr(pd.Series, "__arrow_c_stream__", raising=False)
+    test_nullable_arrays_of_pandas([1, None, 2**60 + 1], "Int64")
+    test_nullable_arrays_of_pandas(["a", None, "é"], "string")
+    series = pd.Series(pd.to_datetime(["2024-01-01", None], utc=True), index=[5, 7])
+    assert hash64(series, return_valid=True)[1].tolist() == [True, False]
+    assert hash64(series).tolist() == hash64(series.array).tolist() == hash64(series[:1]).tolist()
+
+
+def test_intervals_of_pandas_are_refused_in_whatever_they_come():
+    index = pd.interval_range(0, 3)
+    for intervals in (index, index.array, pd.Series(index), pd.DataFrame({"x": index})):
+        with pytest.raises(TypeError, match="nested struct"):
+            hash64(intervals)
+
+
 def test_several_levels_of_an_index_are_columns():
     levels = pd.MultiIndex.from_tuples([(1, "a"), (2, "b")])
     np.testing.assert_array_equal(hash64(levels), hash64(pa.table({"0": [1, 2], "1": ["a", "b"]})))
