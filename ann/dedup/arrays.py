@@ -83,7 +83,12 @@ class Found(NamedTuple):
     crowded: int  # documents of crowds, of which only the pairs with kept ones are sure to be there
 
 
+def pair_numbers(a: Int64s, b: Int64s) -> UInt64s:
+    """A number for each pair, in the order of (a, b): rows are numbered in 32 bits."""
+    return np.asarray(a.astype(np.uint64) << np.uint64(32) | b.astype(np.uint64))
+
+
 def sorted_pairs(a: Int64s, b: Int64s, jaccard: Floats) -> Pairs:
     """Pairs of rows, a < b, in their order."""
-    by_rows = np.argsort(a << 32 | b)  # rows are numbered in 32 bits
+    by_rows = np.argsort(pair_numbers(a, b))
     return Pairs(a[by_rows], b[by_rows], jaccard[by_rows])

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ann import _join
-from ann.dedup.arrays import Floats, Int64s, Pairs, Verified, sorted_pairs
+from ann.dedup.arrays import Floats, Int64s, Pairs, Verified, pair_numbers, sorted_pairs
 from ann.dedup.joining import open_join
 from ann.dedup.settings import Settings
 
@@ -51,6 +51,6 @@ def link(
     similarity = np.ones(n)
     removed = np.flatnonzero(chosen != np.arange(n))
     low, high = np.minimum(removed, chosen[removed]), np.maximum(removed, chosen[removed])
-    where = np.searchsorted(pairs.a << 32 | pairs.b, low << 32 | high)
+    where = np.searchsorted(pair_numbers(pairs.a, pairs.b), pair_numbers(low, high))
     similarity[removed] = pairs.jaccard[where]
     return order[best[chosen[leader]]], similarity[leader], pairs
