@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ann.dedup.arrays import Batch, Int64s
+from ann.dedup.arrays import Batch, Bools, Int64s
 from ann.dedup.settings import InputError, need
 
 
@@ -27,6 +27,64 @@ def plain(column: Any) -> Any:
     if pa.types.is_binary_view(column.type):
         return column.cast(pa.large_binary())
     return column
+
+
+def filtered(data: Any, stays: Bools) -> Any:
+    """The rows of an Arrow table, batch or array that stay.
+
+    Arrow filters no views, be it inside lists, structs or maps: those go by way of plain ones.
+    """
+    if not hasattr(data, "schema"):
+        kind = _viewless(data.type)
+        return data.filter(stays) if kind == data.type else _by_way_of(kind, data, stays)
+    if all(kind == _viewless(kind) for kind in data.schema.types):
+        return data.filter(stays)
+    columns = [filtered(column, stays) for column in data.columns]
+    return type(data).from_arrays(columns, schema=data.schema)
+
+
+def check_filtered(schema: Any, label: str) -> None:
+    """Refuse now what `filtered` would refuse once there are rows."""
+    for field in schema:
+        if _viewless(field.type) != field.type:
+            try:
+                filtered(need("pyarrow").array([], field.type), np.empty(0, np.bool_))
+            except InputError as error:
+                raise InputError(f"{label}: column {field.name!r}: {error}") from None
+
+
+def _by_way_of(kind: Any, column: Any, stays: Bools) -> Any:
+    try:
+        return column.cast(kind).filter(stays).cast(column.type)
+    except NotImplementedError as error:
+        raise InputError(
+            f"Arrow cannot take rows out of {column.type}: cast it ({error})"
+        ) from None
+
+
+def _viewless(kind: Any) -> Any:
+    """A type with plain strings where it has views; those Arrow does filter stay."""
+    pa = need("pyarrow")
+    types = pa.types
+    if types.is_string_view(kind):
+        return pa.large_string()
+    if types.is_binary_view(kind):
+        return pa.large_binary()
+    if types.is_struct(kind):
+        return pa.struct([_viewless_field(field) for field in kind])
+    if types.is_map(kind):
+        return pa.map_(_viewless_field(kind.key_field), _viewless_field(kind.item_field))
+    if types.is_fixed_size_list(kind):
+        return pa.list_(_viewless_field(kind.value_field), kind.list_size)
+    if types.is_list(kind):
+        return pa.list_(_viewless_field(kind.value_field))
+    if types.is_large_list(kind):
+        return pa.large_list(_viewless_field(kind.value_field))
+    return kind
+
+
+def _viewless_field(field: Any) -> Any:
+    return field.with_type(_viewless(field.type))
 
 
 def text_batch(column: Any, where: str) -> Batch:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ann.bands import s_curve
 from ann.dedup.arrays import Bools, Floats, Found, Int64s, Pairs, Sketches
+from ann.dedup.columns import filtered
 from ann.dedup.running import Clock
 from ann.dedup.settings import InputError, Settings, need
 
@@ -115,16 +116,18 @@ class Result:
             rows = need("pyarrow").table(data)
         if hasattr(rows, "__len__") and len(rows) != len(self.kept):
             raise InputError(f"{len(rows)} rows, where the search had {len(self.kept)}")
-        filtered: Any
+        stay: Any
         if hasattr(rows, "iloc"):  # pandas
-            filtered = rows.iloc[np.flatnonzero(self.kept)]
+            stay = rows.iloc[np.flatnonzero(self.kept)]
         elif isinstance(rows, np.ndarray):
-            filtered = rows[self.kept]
-        elif hasattr(rows, "filter"):  # pyarrow, polars
-            filtered = rows.filter(self.kept)
+            stay = rows[self.kept]
+        elif type(rows).__module__.startswith("pyarrow"):
+            stay = filtered(rows, self.kept)
+        elif hasattr(rows, "filter"):  # polars
+            stay = rows.filter(self.kept)
         else:
-            filtered = [item for item, kept in zip(rows, self.kept, strict=True) if kept]
-        return filtered  # type: ignore[no-any-return]
+            stay = [item for item, kept in zip(rows, self.kept, strict=True) if kept]
+        return stay  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
         s = self.stats

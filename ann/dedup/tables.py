@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ann.dedup.arrays import Batch, Bools, Int64s
-from ann.dedup.columns import id_values, plain, text_batch, wanted_columns
+from ann.dedup.columns import check_filtered, filtered, id_values, text_batch, wanted_columns
 from ann.dedup.settings import InputError, need
 from ann.dedup.streams import Original, creating
 from ann.dedup.unusable import Unusable
@@ -83,6 +83,7 @@ class Parquet(Table):
     def _read(self, columns: list[str]) -> Iterator[tuple[Any, int]]:
         with self._open() as file:
             check_columns(columns, file.schema_arrow.names, self.label)
+            check_filtered(file.schema_arrow, self.label)  # before the search, not after it
             done = 0
             for record in file.iter_batches(ROWS_READ, columns=columns):
                 done += record.num_rows
@@ -104,17 +105,7 @@ class Parquet(Table):
                     stays = kept[row : row + record.num_rows]
                     row += record.num_rows
                     if stays.any():
-                        out.write_batch(_filtered(record, stays))
-
-
-def _filtered(record: Any, stays: Bools) -> Any:
-    """The rows that stay; columns of views by way of plain ones, as Arrow filters no views."""
-    columns = []
-    for column in record.columns:
-        views = column.type in (need("pyarrow").string_view(), need("pyarrow").binary_view())
-        kept = (plain(column) if views else column).filter(stays)
-        columns.append(kept.cast(column.type) if views else kept)
-    return need("pyarrow").RecordBatch.from_arrays(columns, schema=record.schema)
+                        out.write_batch(filtered(record, stays))
 
 
 class Csv(Table):
