@@ -4,6 +4,7 @@ Whatever speaks the Arrow C stream interface is read through it, a few thousand 
 anything else is an iterable of str.
 """
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
@@ -119,7 +120,13 @@ def _batches(data: Any, text: str, id: str | None, progress: Progress) -> Iterat
         raise TypeError("a LazyFrame has no rows yet: pass what its collect() gives")
     if data is None:
         raise TypeError("None holds no documents: pass a table, a frame or texts")
-    if not (hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__")):
+    pandas: Any = sys.modules.get("pandas")
+    if hasattr(pandas, "api") and isinstance(  # not while it is being imported
+        data, (pandas.Index, pandas.api.extensions.ExtensionArray)
+    ):
+        data = pandas.Series(data)
+    columnar = "__arrow_c_stream__", "__arrow_c_array__", "iloc"  # a series of pandas before 3
+    if not any(hasattr(data, name) for name in columnar):
         if id is not None:
             raise InputError(f"id={id!r} names a column, and a {type(data).__name__} has none")
         yield from _text_batches(data, progress)
@@ -138,9 +145,10 @@ def _text_batches(data: Iterable[str | None], progress: Progress) -> Iterator[Ba
     if not isinstance(data, Iterable):
         raise TypeError(f"cannot take documents from type {type(data).__name__}: pass texts")
     items = iter(data)
+    absent = getattr(getattr(data, "dtype", None), "na_object", None)  # of NumPy's StringDType
     done, total = 0, _length(data)
     while values := list(islice(items, ROWS_A_BATCH)):
-        texts = ["" if value is None else value for value in values]
+        texts = ["" if value is None or value is absent else value for value in values]
         for row, value in enumerate(texts, done):
             if not isinstance(value, str):
                 raise TypeError(f"document {row} is no str: its type is {type(value).__name__}")
@@ -164,8 +172,9 @@ def _column_batches(data: Any, text: str, id: str | None) -> Iterator[list[Any]]
     pa = need("pyarrow")
     wanted = wanted_columns(text, id)
     if hasattr(data, "iloc") and hasattr(data, "columns"):  # pandas converts what it is asked for
-        check_columns(wanted, [str(name) for name in data.columns], "the frame")
-        data = data[wanted]
+        names = [str(name) for name in data.columns]  # numbers, where nobody named them
+        check_columns(wanted, names, "the frame")
+        data = data.iloc[:, [names.index(name) for name in wanted]].set_axis(wanted, axis=1)
     columns: Iterable[list[Any]]
     if hasattr(data, "columns") or hasattr(data, "schema"):
         reader = pa.RecordBatchReader.from_stream(data)
@@ -174,7 +183,8 @@ def _column_batches(data: Any, text: str, id: str | None) -> Iterator[list[Any]]
     elif id is not None:
         raise InputError(f"id={id!r} names a column, and a {type(data).__name__} has none")
     else:
-        column = pa.array(data) if hasattr(data, "__arrow_c_array__") else pa.chunked_array(data)
+        stream = hasattr(data, "__arrow_c_stream__") and not hasattr(data, "__arrow_c_array__")
+        column = pa.chunked_array(data) if stream else pa.array(data)
         columns = ([chunk] for chunk in getattr(column, "chunks", [column]))
     for row in columns:
         for start in range(0, len(row[0]), ROWS_A_BATCH):

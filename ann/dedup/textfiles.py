@@ -57,8 +57,8 @@ class TextFiles:
             ids = [printable(names[place]) for place in places]
             return Batch(texts, sizes, ids, np.stack([numbers, numbers + 1], axis=1))
 
-        for place, original in enumerate(self._originals.values()):
-            data = self._contents(original)
+        for place, (name, original) in enumerate(self._originals.items()):
+            data = self._contents(name, original)
             if data is None:
                 continue
             self.rows += 1
@@ -75,9 +75,11 @@ class TextFiles:
         if self.binary and not self.rows:
             raise InputError(f"every file is binary: there is no text. {ROWS}")
 
-    def _contents(self, original: Original) -> bytes | None:
-        """The bytes of a file; None if it is binary, or unreadable and to be skipped."""
+    def _contents(self, name: str, original: Original) -> bytes | None:
+        """The bytes of a file; None if it is binary, or unusable and to be skipped."""
         try:
+            if "\n" in name or "\r" in name:
+                raise InputError(f"{name!r} has a line end in its name: kept.txt lists one a line")
             with explained(original.label), original.open() as raw:
                 head = raw.read(PROBE)
                 if b"\0" not in head:

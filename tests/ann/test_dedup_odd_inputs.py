@@ -5,12 +5,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import ann
+from ann.dedup.arrays import sorted_pairs
+from ann.dedup.columns import check_filtered
 from ann.dedup.job import run
 from ann.dedup.settings import InputError, Settings
 
@@ -101,6 +105,92 @@ def test_columns_of_views_and_dictionaries(tmp_path):
     for kind in (pl.Categorical, pl.Enum([LONG, "another"]), pl.String):
         frame = pl.DataFrame({"text": pl.Series(texts, dtype=kind)})
         assert ann.deduplicate(frame).kept.tolist() == [True, True, False, True]
+
+
+VIEWS = {
+    "view": (pa.string_view(), [LONG, None]),
+    "bytes": (pa.binary_view(), [LONG.encode(), b""]),
+    "list": (pa.list_(pa.string_view()), [[LONG, None], None]),
+    "large list": (pa.large_list(pa.binary_view()), [[b"a"], []]),
+    "fixed list": (pa.list_(pa.string_view(), 1), [[LONG], None]),
+    "list view": (pa.list_view(pa.string_view()), [[LONG], None]),
+    "struct": (pa.struct({"x": pa.string_view(), "y": pa.int8()}), [{"x": "a", "y": 1}, None]),
+    "map": (pa.map_(pa.string(), pa.string_view()), [[("a", "b")], None]),
+    "deep": (pa.list_(pa.struct({"x": pa.list_(pa.string_view())})), [[{"x": ["a"]}], []]),
+}
+
+
+def test_views_inside_lists_structs_and_maps_are_filtered():
+    result = ann.deduplicate([LONG, LONG])
+    for kind, values in VIEWS.values():
+        column = pa.array(values, kind)
+        table = pa.table({"x": column, "n": [1, 2]})
+        for data in (column, pa.chunked_array([column[:1], column[1:]]), table,
+                     table.to_batches()[0]):  # fmt: skip
+            kept = result.filter(data)
+            assert type(kept) is type(data)
+            assert kept.equals(data.slice(0, 1))
+        assert result.filter(table).schema == table.schema
+
+
+def test_a_parquet_file_with_views_inside_others_comes_back(tmp_path):
+    columns = {name: pa.array(v, kind) for name, (kind, v) in VIEWS.items() if name != "list view"}
+    table = pa.table({"text": [LONG, LONG], **columns})
+    pq.write_table(table, tmp_path / "in.parquet")
+    job([tmp_path / "in.parquet"], output=tmp_path / "out")
+    written = pq.read_table(tmp_path / "out" / "kept" / "in.parquet")
+    assert written.to_pylist() == table.slice(0, 1).to_pylist()
+    assert written.schema.types == pq.read_table(tmp_path / "in.parquet").schema.types
+
+
+def test_columns_that_arrow_cannot_filter_are_named_before_the_search():
+    views = pa.list_view(pa.string_view())
+    schema = pa.schema({"text": pa.string(), "x": pa.struct({"a": pa.string_view(), "b": views})})
+    check_filtered(schema, "in.parquet")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ann.dedup.columns._viewless", lambda kind: pa.date32())
+        with pytest.raises(InputError, match=r"in\.parquet: column 'x': Arrow cannot take rows"):
+            check_filtered(schema.remove(0), "in.parquet")
+
+
+def test_a_name_with_a_line_end_is_refused_or_skipped(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in ("a\nb.txt", "c.txt"):
+        (tmp_path / "in" / name).write_text(LONG)
+    with pytest.raises(InputError, match=r"'a\\nb.txt' has a line end in its name"):
+        job([tmp_path / "in"], output=tmp_path / "out")
+    outcome = job([tmp_path / "in"], output=tmp_path / "out", skip_bad=True)
+    assert outcome.unusable.count == 1
+    assert (tmp_path / "out" / "kept.txt").read_bytes() == b"c.txt\n"
+
+
+def test_columns_of_pandas_that_are_named_by_numbers():
+    frame = pd.DataFrame({0: [LONG, LONG], 1: ["a", "b"]})
+    assert ann.deduplicate(frame, text="0", id="1").kept.tolist() == [True, False]
+    with pytest.raises(InputError, match="no column 'text'; its columns are '0', '1'"):
+        ann.deduplicate(frame)
+
+
+@pytest.mark.parametrize("dtype", [object, "string", "category", "string[pyarrow]"])
+def test_series_and_arrays_of_pandas_with_nulls(dtype):
+    series = pd.Series([LONG, None, LONG], dtype=dtype, index=[7, 8, 9])
+    for data in (series, series.array):
+        result = ann.deduplicate(data)
+        assert result.kept.tolist() == [True, True, False]
+        assert result.stats.empty == 1
+
+
+def test_nulls_of_numpy_strings_are_empty_documents():
+    for null in (None, np.nan):
+        texts = np.array([LONG, null, LONG], np.dtypes.StringDType(na_object=null))
+        assert ann.deduplicate(texts).kept.tolist() == [True, True, False]
+
+
+def test_the_numbers_of_pairs_are_in_order_from_row_to_row():
+    a, b = np.array([2**32 - 2, 1, 2**31]), np.array([2**32 - 1, 2**31, 2**31 + 1])
+    pairs = sorted_pairs(a, b, np.array([0.1, 0.2, 0.3]))
+    assert pairs.a.tolist() == [1, 2**31, 2**32 - 2]
+    assert pairs.jaccard.tolist() == [0.2, 0.3, 0.1]
 
 
 @pytest.mark.parametrize("name", ["rows.jsonl", "rows.csv", "rows.parquet", "text.txt"])
