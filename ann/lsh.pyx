@@ -7,6 +7,7 @@ csrc/lsh_index.h are joined here with the users' ids.
 
 import operator
 import os
+import secrets
 import struct
 import threading
 
@@ -122,13 +123,16 @@ cdef class MinHashLSH:
         Raises
         ------
         ValueError
-            For an id that is there already, or another num_perm, seed or family. Nothing is added.
+            For an id that is there already or, as the next one, beyond 64 bits, or another
+            num_perm, seed or family. Nothing is added.
         """
         matrix, _, origin = self._matrix(signatures)
         cdef const uint64_t[:, ::1] keys = band_keys(matrix, self.bands, self.rows)
         cdef size_t n = keys.shape[0]
         given = None if ids is None else list_of_ids(ids, n)
         with self.lock:
+            if given is None and self.next_id + n > 2**63:
+                raise ValueError(f"ids from {self.next_id} on are beyond 64 bits: give ids")
             new = list(range(self.next_id, self.next_id + n)) if given is None else given
             self._check_new(new, origin)
             if lsh_reserve(&self.index, n):
@@ -228,15 +232,16 @@ cdef class MinHashLSH:
         family, seed = (0, 0) if origin is None else (_FAMILIES.index(origin[0]) + 1, origin[1])
         header = HEADER.pack(self.threshold, self.num_perm, self.bands, self.rows, next_id, family,
                              seed, kind, len(ids))
-        return pack(b"MLSH", 1, header, keys.astype("<u8", copy=False).tobytes() + names)
+        return pack(b"MLSH", 1, header, keys.astype("<u8", copy=False), names)
 
     @staticmethod
     def from_bytes(image):
         """The index an image holds. Raises `FormatError` for a bad one."""
         fields, payload = unpack(b"MLSH", 1, HEADER.format, image)
         threshold, num_perm, bands, rows, next_id, family, seed, kind, n = fields
-        if n * bands * 8 > len(payload) or family > len(_FAMILIES):
-            raise FormatError(f"MLSH image of {n} sets in {len(payload)} bytes, family {family}")
+        if n * bands * 8 > len(payload) or family > len(_FAMILIES) or next_id > 2**63:
+            raise FormatError(f"MLSH image of {n} sets in {len(payload)} bytes, family {family},"
+                              f" next id {next_id}")
         try:
             index = MinHashLSH(threshold, num_perm=num_perm, bands=bands, rows=rows)
         except ValueError as error:
@@ -249,9 +254,9 @@ cdef class MinHashLSH:
 
     def save(self, path):
         """Write the image to a file, all or nothing: beside it first, then renamed."""
-        path = os.fspath(path)
+        path = os.fsdecode(path)
         image = self.to_bytes()
-        beside = f"{path}.{os.getpid()}.partial"
+        beside = os.path.join(os.path.dirname(path), f".{secrets.token_hex(8)}.partial")
         file = open(beside, "xb")
         try:
             with file:
@@ -355,6 +360,8 @@ cdef list_of_ids(ids, n=None):
         ids = ids.reshape(-1).tolist()
     elif isinstance(ids, (int, str, np.integer)):
         ids = [ids]
+    elif isinstance(ids, (bytes, bytearray, memoryview, dict)):
+        raise TypeError(f"ids are all int or all str, not {type(ids).__name__}")
     result = []
     for i, name in enumerate(ids):
         if isinstance(name, (int, np.integer)) and not isinstance(name, bool):

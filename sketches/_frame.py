@@ -18,7 +18,7 @@ has been compared with the length of the image itself.
 import struct
 from typing import Any
 
-from sketches.hashing import hash64
+from sketches.hashing import _checksum, _seal
 
 _PREFIX = struct.Struct("<4s4sHHIQ")
 _MAGIC = b"TRCT"
@@ -28,12 +28,11 @@ class FormatError(ValueError):
     """Bytes that are not an image of the structure they were given for."""
 
 
-def pack(kind: bytes, version: int, header: bytes, payload: bytes | memoryview) -> bytes:
-    """One image."""
-    view = memoryview(payload).cast("B")
-    prefix = _PREFIX.pack(_MAGIC, kind, version, len(header), 0, len(view))
-    body = b"".join([prefix, header, view])
-    return body + struct.pack("<Q", hash64(body, seed=0))
+def pack(kind: bytes, version: int, header: bytes, *payload: Any) -> bytes:
+    """One image; of the parts of the payload, which are buffers, it is the only copy."""
+    length = sum(memoryview(part).nbytes for part in payload)
+    prefix = _PREFIX.pack(_MAGIC, kind, version, len(header), 0, length)
+    return _seal(b"".join([prefix, header, *payload, bytes(8)]))
 
 
 def unpack(
@@ -57,7 +56,7 @@ def unpack(
     if n_header != fields.size or len(view) != expected:
         raise FormatError(f"{name} image of {len(view)} bytes where its header says {expected}")
     (checksum,) = struct.unpack_from("<Q", view, len(view) - 8)
-    if checksum != hash64(bytes(view[:-8]), seed=0):
+    if checksum != _checksum(view[:-8]):
         raise FormatError(f"{name} image with a wrong checksum: it was damaged")
     start = _PREFIX.size
     return fields.unpack_from(view, start), view[start + n_header : -8]

@@ -16,6 +16,7 @@ whenever their seeds agree, whichever container the items came in. What is hashe
 For seeds below 2**32 the results equal those of the reference implementation (and PyPI's mmh3).
 """
 
+from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport uint8_t, uint64_t
 from libc.string cimport memcpy, memset
 
@@ -29,6 +30,9 @@ from sketches._items cimport (
 )
 
 cnp.import_array()
+
+cdef extern from "murmur3.h" nogil:
+    void murmur3_x64_128(const uint8_t *key, size_t n, uint64_t seed, uint64_t *h1, uint64_t *h2)
 
 
 # Where the arrays of `_Collector` may be written to without the GIL.
@@ -196,3 +200,22 @@ def hash128(items, seed=9001, *, skip_empty=False, return_valid=False):
         h1, h2 = (int(h1[0]), int(h2[0])) if len(h1) else (None, None)
         valid = valid is not None and bool(valid[0])
     return (h1, h2, valid) if return_valid else (h1, h2)
+
+
+# ------------------------------------------- images (_frame.py), which may be large
+
+def _checksum(const uint8_t[::1] data not None):
+    """h1 of a buffer's bytes, seed 0."""
+    cdef uint64_t h1, h2
+    with nogil:
+        murmur3_x64_128(&data[0] if data.shape[0] else NULL, data.shape[0], 0, &h1, &h2)
+    return h1
+
+
+def _seal(bytes image not None):
+    """The same object, which nobody else holds yet, with `_checksum` of it in its last 8 bytes."""
+    cdef Py_ssize_t i, end = len(image) - 8
+    cdef uint64_t h1 = _checksum(memoryview(image)[:end])
+    for i in range(8):
+        PyBytes_AS_STRING(image)[end + i] = <char>(h1 >> 8 * i)
+    return image

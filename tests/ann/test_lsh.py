@@ -1,5 +1,6 @@
 """MinHash-LSH against a dictionary per band, and the promise of its recall."""
 
+import os
 import pickle
 import threading
 
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from ann import MinHashLSH, choose_bands, s_curve
-from sketches import FormatError, MinHash, minhash_matrix
+from ann.lsh import HEADER
+from sketches import FormatError, MinHash, _frame, minhash_matrix
 
 SETS = st.frozensets(st.integers(0, 12), max_size=6)
 
@@ -257,3 +259,43 @@ def test_edits_are_found():
                 probes.append(" ".join(words))
             found = index.query(sketcher.sketch(probes, shingles=False))
             assert all(i in ids for i, ids in enumerate(found)), (n, edit)
+
+
+def test_the_last_id_is_followed_by_none():
+    index = MinHashLSH(num_perm=8, bands=2, rows=4)
+    matrix = signatures([{1}, {2}], 8)
+    index.add(matrix[0], ids=2**63 - 2)
+    with pytest.raises(ValueError, match="beyond 64 bits: give ids"):
+        index.add(matrix)
+    assert len(index) == 1
+    index.add(matrix[1])
+    with pytest.raises(ValueError, match="beyond 64 bits: give ids"):
+        index.add(matrix[0])
+    index.add(matrix[0], ids=-5)
+    again = pickle.loads(pickle.dumps(index))
+    assert again.query(matrix) == [[2**63 - 2, -5], [2**63 - 1]]
+    assert again.candidate_pairs()[0].tolist() == [2**63 - 2]
+
+
+def test_an_image_with_a_next_id_beyond_64_bits_is_refused():
+    header = HEADER.pack(0.5, 8, 2, 4, 2**63 + 1, 0, 0, 0, 0)
+    with pytest.raises(FormatError, match="next id 9223372036854775809"):
+        MinHashLSH.from_bytes(_frame.pack(b"MLSH", 1, header, b""))
+
+
+def test_an_index_is_saved_beside_what_a_killed_process_left(tmp_path):
+    index = MinHashLSH(num_perm=8, bands=2, rows=4)
+    index.add(signatures([{1}], 8))
+    left = tmp_path / f"index.{os.getpid()}.partial"
+    left.write_bytes(b"half")
+    path = os.fsencode(tmp_path / "index")
+    index.save(path)
+    assert MinHashLSH.load(path).to_bytes() == index.to_bytes()
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "index", left]
+
+
+@pytest.mark.parametrize("ids", [b"ab", bytearray(b"ab"), memoryview(b"ab"), {1: "a", 2: "b"}])
+def test_ids_that_hold_other_than_they_seem_to_are_refused(ids):
+    index = MinHashLSH(num_perm=8, bands=2, rows=4)
+    with pytest.raises(TypeError, match="all int or all str, not"):
+        index.add(signatures([{1}, {2}], 8), ids=ids)
