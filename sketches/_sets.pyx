@@ -9,12 +9,14 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
+import numpy as np
+
 from sketches._arrow cimport (
     COLUMN_BLOCK, COLUMN_LIST32, COLUMN_LIST64, COLUMN_STRUCT, ArrowChunks, column,
     column_block, column_block_free, column_leaf, is_arrow,
 )
 from sketches._items cimport (
-    check_hashable, compact, hash_objects, new_block, tamed, walk, walk_column,
+    check_hashable, compact, hash_objects, is_scalar, new_block, tamed, walk, walk_column,
 )
 from sketches._objects cimport ANYTHING, Objects, fast_items, gathering, hash_ascii, owned
 
@@ -72,7 +74,9 @@ cdef Py_ssize_t for_each_set(object sets, uint64_t seed, set_sink sink, void *ct
         sets = tamed(sets)
         if is_arrow(sets):
             return arrow_sets(ArrowChunks(sets), b, sink, ctx)
-        if isinstance(sets, (str, bytes)) or not hasattr(sets, "__iter__"):
+        if isinstance(sets, np.ma.MaskedArray):
+            raise TypeError("a masked array: minhash the sets of its valid values instead")
+        if is_scalar(sets) or is_buffer(sets) or not hasattr(sets, "__iter__"):
             raise TypeError(f"a collection of sets wanted, not {type(sets).__qualname__}")
         return object_sets(sets, b, sink, ctx)
     finally:
@@ -163,9 +167,14 @@ cdef Py_ssize_t object_sets(object sets, column_block *b, set_sink sink, void *c
             row += 1
 
 
+cdef bint is_buffer(object items):
+    """Whether it would be a collection of its bytes."""
+    return isinstance(items, (bytearray, memoryview))
+
+
 cdef bint is_foreign(object items) except -1:
     """True where columns are read, False for Python objects (and None)."""
-    if isinstance(items, (str, bytes, int, float)):
+    if isinstance(items, (str, bytes, int, float)) or is_buffer(items):
         raise TypeError(f"a collection of items wanted, not {type(items).__qualname__}")
     return hasattr(items, "__array__") or is_arrow(items)
 

@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from sketches import _probe
+from sketches import MinHash, _probe, minhash_matrix
 from sketches.hashing import hash64
 
 TEXTS = ["a", "", None, "é" * 1000, "a text of more than twelve bytes", "日本"] * 400
@@ -223,6 +223,51 @@ def test_signals_reach_a_walk_over_a_column():
     with pytest.raises(Alarm):
         _probe.drain(Nulls(10**12))
     assert time.monotonic() - start < 60
+
+
+class LongTexts:
+    """An Arrow column of texts of a megabyte, which all lie in the same place."""
+
+    def __init__(self, length):
+        text = pa.py_buffer(bytes(1 << 20))
+        view = np.array([1 << 20, 0, 0, 0], np.int32)
+        views = pa.py_buffer(np.tile(view, length))
+        self.column = pa.Array.from_buffers(pa.string_view(), length, [None, views, text])
+
+    def __arrow_c_array__(self, requested_schema=None):
+        return self.column.__arrow_c_array__()
+
+
+@pytest.mark.usefixtures("alarm")
+def test_signals_reach_a_walk_over_long_texts():
+    """At the end of a block: 64 of them are 32 GB."""
+    signal.setitimer(signal.ITIMER_REAL, 0)  # the column takes a moment to make
+    texts = LongTexts(1 << 18)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    start = time.process_time()
+    with pytest.raises(Alarm):
+        _probe.drain(texts)
+    assert time.process_time() - start < 3
+
+
+@pytest.mark.parametrize(
+    "take",
+    [
+        lambda: minhash_matrix(
+            np.zeros(1 << 22, np.uint64), np.arange(1025) << 12, num_perm=1 << 14
+        ),
+        lambda: MinHash(1 << 14).update_hashes(np.zeros(1 << 22, np.uint64)),
+        lambda: MinHash(1 << 14, family="affine32").update_hashes(np.zeros(1 << 22, np.uint32)),
+    ],
+    ids=["sets", "fss32", "affine32"],
+)
+@pytest.mark.usefixtures("alarm")
+def test_signals_reach_those_who_bring_hashes(take):
+    """Seconds of work for the fastest machine, which the alarm cuts short."""
+    start = time.process_time()
+    with pytest.raises(Alarm):
+        take()
+    assert time.process_time() - start < 1
 
 
 # --------------------------------------------------------------------------- sets
