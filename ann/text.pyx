@@ -106,7 +106,7 @@ cdef class TextSketcher:
     ngram : int, default 5
         Units a shingle, 1 .. 256. 5 words separate quotation from chance; take 3 for short texts.
     unit : {"word", "char"}
-        ``char`` for languages that do not put spaces between words (with `ngram` near 8).
+        ``char`` for languages that do not put spaces between words (with `ngram` 3).
     casefold : bool, default True
         Whether texts that differ in case are alike (``str.casefold``, Unicode 14).
     normalize : {None, "NFC", "NFKC", "NFD", "NFKD"}

@@ -9,8 +9,9 @@
  *     | round (2 bits) | rank (30 bits) |
  *
  * so an earlier round always wins. Rounds 0..2 spread the elements over the slots almost without
- * replacement, which is why small sets estimate with about half the variance of K independent
- * permutations; round 3 fills what is still empty, so every slot of a non-empty set is a sample.
+ * replacement, which is why sets of half of K to K items estimate with about half the variance of K
+ * independent permutations (measured in docs/design/minhash.md); round 3 fills what is still empty,
+ * so every slot of a non-empty set is a sample.
  *
  * A slot is a minimum over all elements and rounds: the signature is a function of the set alone,
  * whatever the order, repetition or batching, and the signature of a union is the slot-wise minimum.

@@ -5,7 +5,7 @@
  *                at 10^9 documents.
  *   candidates : band by band, sort (key, document) and walk the runs of equal keys. A pair that
  *                met in an earlier band is passed over by comparing the keys: no set of pairs
- *                already seen is kept, and the memory is 2 x 12 bytes a document. A run of more
+ *                already seen is kept, and the memory is 2 x 16 bytes a document. A run of more
  *                than `most` documents is passed over and its documents are marked: the pairs of
  *                two that are marked are left to the join (join.h).
  *   verify     : sort each set of shingle hashes once, then compare two and two (jaccard.h).

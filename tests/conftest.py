@@ -3,10 +3,16 @@ import pytest
 from sketches import _cpu
 
 
+@pytest.fixture(autouse=True)
+def _same_isa_afterwards():
+    """Whatever levels a test goes through, the next one finds that of TRACTABLE_ISA again."""
+    before = _cpu.isa()
+    yield
+    _cpu.set_isa(before)
+
+
 @pytest.fixture(params=_cpu.available())
 def isa(request):
     """Runs a test at every instruction-set level of this machine."""
-    before = _cpu.isa()
     _cpu.set_isa(request.param)
-    yield request.param
-    _cpu.set_isa(before)
+    return request.param

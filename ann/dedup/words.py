@@ -11,7 +11,7 @@ def counted(number: int, noun: str) -> str:
 def byte_count(count: float) -> str:
     """`512 bytes`, `1.5 MB`."""
     if count < 1000:
-        return f"{count:.0f} bytes"
+        return counted(round(count), "byte")
     for unit in ("kB", "MB", "GB"):
         count /= 1000
         if count < 1000:
