@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --quiet
 COMPILED := $(wildcard setup.py csrc/* sketches/*.p[yx][xd] ann/*.p[yx][xd])
+INSTALLED := tractable.py $(shell find sketches ann costs -name '*.py' -o -name '*.html')
 STUBS := $(wildcard sketches/*.pyi ann/*.pyi)
 
 help:  ## list the recipes
@@ -31,7 +32,7 @@ demo: .venv-demo/bin/tractable  ## install, then find the near-duplicates in Pyt
 	$< dedup "$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
 	    --glob '*.py' --glob '!site-packages/**'
 
-.venv-demo/bin/tractable: pyproject.toml $(COMPILED)
+.venv-demo/bin/tractable: pyproject.toml $(COMPILED) $(INSTALLED)
 	$(PYTHON) -m venv .venv-demo
 	.venv-demo/bin/pip install --quiet --quiet '.[jobs]'
 	touch $@
