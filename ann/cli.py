@@ -27,6 +27,7 @@ WORK = click.argument("work", metavar="WORK", callback=options.named)
     help="Keep the stages there: a run that was stopped goes on, another --output is quick.",
 )
 @options.RESTART
+@options.MEMORY
 @options.THREADS
 @options.JSON
 def dedup(
@@ -41,6 +42,7 @@ def dedup(
     on_error: str,
     work: str | None,
     restart: bool,
+    memory: int | None,
     threads: int | None,
     as_json: bool,
     **parameters: Any,
@@ -68,6 +70,7 @@ def dedup(
             report=report,
             work=Path(work) if work else None,
             restart=restart,
+            memory=memory,
             progress=progress,
         )
     options.show(outcome, as_json, summary)
@@ -111,9 +114,12 @@ def sketch(
 @click.command()
 @WORK
 @options.SEARCH
+@options.MEMORY
 @options.THREADS
 @options.JSON
-def pairs(work: str, threads: int | None, as_json: bool, **parameters: Any) -> None:
+def pairs(
+    work: str, memory: int | None, threads: int | None, as_json: bool, **parameters: Any
+) -> None:
     """The second stage of dedup: find the pairs among what WORK holds, and verify each.
 
     May be repeated with other options; then the clusters have to be made again, too.
@@ -121,7 +127,7 @@ def pairs(work: str, threads: int | None, as_json: bool, **parameters: Any) -> N
     from ann.dedup import steps
 
     with options.running() as progress:
-        told = steps.pairs(Path(work), parameters, threads, progress)
+        told = steps.pairs(Path(work), parameters, memory, threads, progress)
     options.show(told, as_json, steps.paired)
 
 

@@ -1,5 +1,6 @@
 """What one stage of the search hands to the next: arrays by row, and nothing of the text."""
 
+import mmap
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -23,6 +24,28 @@ class Batch(NamedTuple):
     places: Int64s | None = None  # [n, 2]: where the source finds each again, if it needs that
 
 
+class Mapped(NamedTuple):
+    """Arrays that lie in files: their pages count as memory of the process once looked at."""
+
+    arrays: list[Any]  # np.memmap
+    memory: int  # bytes from which on the pages are let go
+
+    def relieve(self) -> None:
+        """Let go of the pages, which stay in the system's cache, where the process is too large."""
+        if resident() > self.memory:
+            for array in self.arrays:
+                array._mmap.madvise(mmap.MADV_DONTNEED)
+
+
+def resident() -> int:
+    """Bytes of memory the process has; where the system does not tell, more than any limit."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[1]) * mmap.PAGESIZE
+    except OSError:
+        return 1 << 62
+
+
 class Sketches(NamedTuple):
     """What is kept of the documents once their text has gone by."""
 
@@ -35,7 +58,7 @@ class Sketches(NamedTuple):
     sizes: Int64s
     short: int  # documents of a single shingle
     invalid: int  # stretches of bytes that were no UTF-8
-    sets: bool = False  # whether the shingles are sorted sets, in arrays not to be written to
+    mapped: "Mapped | None" = None  # then keys are [bands, n] and shingles sorted sets, read-only
 
 
 class Sets(NamedTuple):

@@ -12,8 +12,9 @@ OUT appears when all of it is whole: see `output`.
 
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -36,7 +37,7 @@ from ann.dedup.output import (
 from ann.dedup.pipeline import find
 from ann.dedup.result import Result, make_result
 from ann.dedup.running import Clock, ordered_map
-from ann.dedup.settings import InputError, Settings, need
+from ann.dedup.settings import InputError, Settings, available_memory, need
 from ann.dedup.sketching import sketch
 from ann.dedup.sources import Source, open_sources
 from ann.dedup.stages import in_stages
@@ -45,6 +46,7 @@ from ann.dedup.unusable import Unusable
 from ann.dedup.work import open_work, remove_work
 
 LONG = 4 << 30  # bytes of input: a minute's work, from which on a run can be gone on with
+NEEDED = 3  # bytes of memory a byte of text: 8 a word, 8 a band of the document, and the batches
 
 
 @dataclass(frozen=True)
@@ -145,12 +147,14 @@ def run(
     report: bool = False,
     work: Path | None = None,
     restart: bool = False,
+    memory: int | None = None,
     progress: Progress = lambda stage, done, total: None,
 ) -> Outcome:
     """Find the near-duplicates in files and write what stays to the folder `output`.
 
-    In memory, from which nothing is left if it is stopped; or, where `work` names a folder for it
-    or the input is `LONG`, in stages from which a later run goes on (see `work`).
+    In memory, from which nothing is left if it is stopped; or, where `work` names a folder for it,
+    the input is `LONG`, or `memory` (by default half of the machine's) would not hold it, in stages
+    that lie in files, from which a later run goes on (see `work`).
     """
     reading = Reading(inputs, globs, text, id, skip_bad)
     writing = Writing(output, force, copy, report)
@@ -164,12 +168,11 @@ def run(
         spooled = stack.enter_context(spool(folder, inputs))
         opened = partial(reading.open, copy=copy, output=target, spool=spooled)
         sources = opened(unusable)
-        own = None if work or piped else own_work(target, sources)
-        place = work or own
+        place = stack.enter_context(work_folder(work, target, sources, memory))
         if place:
             at = stack.enter_context(open_work(place, restart=restart))
             known, found = in_stages(
-                at, sources, reading.as_dict(), settings, unusable, clock, progress
+                at, sources, reading.as_dict(), settings, unusable, clock, progress, memory
             )
         if not piped:
             folder = stack.enter_context(output_folder(target, force))
@@ -180,16 +183,28 @@ def run(
         if folder is not None:
             again = opened if report else None
             write(sources, known.places, outcome, folder, clock, progress, again)
-    if own:
-        remove_work(own)
     return outcome
 
 
-def own_work(target: Path | None, sources: Sequence[Source]) -> Path | None:
-    """Where a run without a work folder has its own: beside the output, if it is long."""
-    if target is None or sum(source.size for source in sources) < LONG:
-        return None
-    return target.with_name(f".{target.name}.work")
+@contextmanager
+def work_folder(
+    named: Path | None, target: Path | None, sources: Sequence[Source], memory: int | None
+) -> Iterator[Path | None]:
+    """Where the work lies, if not in memory: the folder named, or one that goes at the end."""
+    size = sum(original.unpacked for source in sources for original in source.originals)
+    long = target is not None and size >= LONG
+    if named is not None:
+        yield named
+    elif long or NEEDED * size > (memory or available_memory() // 2):
+        if target is not None:  # what is left of a run that failed is gone on with
+            own = target.with_name(f".{target.name}.work")
+            yield own
+            remove_work(own)
+        else:
+            with tempfile.TemporaryDirectory(prefix="tractable-") as folder:
+                yield Path(folder)
+    else:
+        yield None
 
 
 def make_outcome(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -78,6 +79,13 @@ SHINGLES = together(
         show_default=True,
         help="MinHash slots.",
     ),
+    click.option(
+        "--bits",
+        type=click.Choice([8, 16, 32]),
+        default=32,
+        show_default=True,
+        help="Bits of a slot that are kept: 8 make a quarter of the signatures in a work folder.",
+    ),
 )
 SEARCH = together(
     click.option(
@@ -116,6 +124,28 @@ OUTPUT = together(
     click.option("--force", is_flag=True, help="Replace a former output."),
     click.option("--copy", is_flag=True, help="Copy the text files that stay to OUTPUT/kept."),
     click.option("--report", is_flag=True, help="Write OUTPUT/report.html and report.json, too."),
+)
+
+
+def size(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    """A number of bytes: 2GB, 500MB, 1.5GiB."""
+    if value is None:
+        return None
+    found = re.fullmatch(r"([0-9.]+) ?([kMGT]?)(i?)B?", value.strip(), re.IGNORECASE)
+    try:
+        number = float(found[1]) if found else 0.0
+    except ValueError:
+        number = 0.0
+    if not found or number <= 0:
+        raise click.BadParameter(f"{value!r} is no size, such as 2GB or 500MB")
+    return int(number * (1024 if found[3] else 1000) ** " kmgt".index(found[2].lower() or " "))
+
+
+MEMORY = click.option(
+    "--memory",
+    metavar="SIZE",
+    callback=size,
+    help="Memory to stay within, such as 2GB.  [default: half of the machine's]",
 )
 RESTART = click.option(
     "--restart", is_flag=True, help="Throw away what the work folder holds, and start over."

@@ -20,6 +20,11 @@ def available_threads() -> int:
     return os.cpu_count() or 1
 
 
+def available_memory() -> int:
+    """Bytes of memory the machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
 @dataclass(frozen=True)
 class Settings:
     """What counts as a near-duplicate, how surely it is found, and which copy stays.
@@ -37,6 +42,9 @@ class Settings:
         What a shingle is made of.
     num_perm : int
         Slots of a MinHash signature.
+    bits : {8, 16, 32}
+        Of each slot, that are kept: fewer make a shorter signature, some more candidates, and no
+        pair less.
     keep : {"first", "longest"}
         Which of a cluster stays: the first row, or the text of most bytes.
     engine : {"lsh", "exact"}
@@ -53,6 +61,7 @@ class Settings:
     ngram: int = 5
     unit: Unit = "word"
     num_perm: int = 128
+    bits: int = 32
     keep: Keep = "first"
     engine: Engine = "lsh"
     seed: int = 9001
@@ -72,6 +81,8 @@ class Settings:
         for name in ("ngram", "num_perm", "threads"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.bits not in (8, 16, 32):
+            raise InputError(f"bits must be 8, 16 or 32, not {self.bits!r}")
         for name, kind in (("unit", Unit), ("keep", Keep), ("engine", Engine)):
             choices = get_args(kind)
             if getattr(self, name) not in choices:

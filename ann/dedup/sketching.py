@@ -26,7 +26,7 @@ NONE = np.empty((0, 0), np.uint32)
 class Sketched(NamedTuple):
     """What is kept of one batch."""
 
-    signatures: UInt32s  # [n, num_perm], or [n, 0]: the exact engine takes none
+    signatures: Any  # uint{bits}[n, num_perm], or [n, 0]: the exact engine takes none
     fingerprints: UInt64s
     offsets: Int64s
     shingles: UInt64s
@@ -49,12 +49,26 @@ def sketch_batch(batch: Batch, settings: Settings) -> Sketched:
     sketcher = text_sketcher(settings)
     if settings.engine == "lsh":
         signatures, offsets, shingles = sketcher.sketch(batch.texts)
+        signatures = shortened(signatures, settings.bits)
     else:
         offsets, shingles = sketcher.shingles(batch.texts)
         signatures = np.empty((len(offsets) - 1, 0), np.uint32)
     prints = _pairs.text_keys(offsets, shingles)
     short = int((np.diff(offsets) == 1).sum())
     return Sketched(signatures, prints, offsets, shingles, short, sketcher.invalid)
+
+
+def shortened(signatures: UInt32s, bits: int) -> Any:
+    """So many bits of each slot, as `sketches.BBitMinHash` takes them: what is equal stays so."""
+    if bits == 32:
+        return signatures
+    mixed = signatures * np.uint32(0x9E3779B1)
+    return (mixed >> np.uint32(32 - bits)).astype(f"u{bits // 8}")
+
+
+def keys_of(signatures: Any, bands: int, rows: int) -> UInt64s:
+    """The keys of the bands of signatures of any number of bits."""
+    return _pairs.band_keys(signatures.astype(np.uint32, copy=False), bands, rows)
 
 
 def bands_of(settings: Settings) -> tuple[int, int]:
@@ -74,7 +88,7 @@ def sketch(batches: Iterable[Batch], settings: Settings, clock: Clock) -> Docume
 
     def one(batch: Batch) -> tuple[UInt64s, Sketched, Batch]:
         sketched = sketch_batch(batch, settings)
-        keys = _pairs.band_keys(sketched.signatures, bands, rows)
+        keys = keys_of(sketched.signatures, bands, rows)
         return keys, sketched._replace(signatures=NONE), batch._replace(texts=None)
 
     with clock("sketch"):

@@ -8,6 +8,7 @@ Each is a function of the work folder, the same that the search in memory uses o
 are mapped from its files instead.
 """
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -17,13 +18,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ann import _pairs
-from ann.dedup.arrays import Batch, Documents, Found, Pairs, Progress, Sketches, Verified
+from ann.dedup.arrays import Batch, Documents, Found, Mapped, Pairs, Progress, Sketches, Verified
 from ann.dedup.columns import id_array
 from ann.dedup.linking import link, preference
 from ann.dedup.listing import expand
 from ann.dedup.running import Clock, ordered_map
-from ann.dedup.settings import InputError, Settings
-from ann.dedup.sketching import Sketched, bands_of, sketch_batch, text_sketcher
+from ann.dedup.settings import InputError, Settings, available_memory
+from ann.dedup.sketching import Sketched, bands_of, keys_of, sketch_batch, text_sketcher
 from ann.dedup.sources import Source, recall, remember
 from ann.dedup.store import Columns, Store, read_notes, read_store
 from ann.dedup.unusable import Unusable
@@ -32,9 +33,10 @@ from ann.dedup.work import Work
 
 PART = 64 << 20  # bytes of text that are sketched between two lines of the journal: a second's work
 ROWS = 1 << 16  # signatures at a time
+KEYS = "keys.bin"  # in the work folder, while pairs are sought
 
 PARAMETERS = {  # of `Settings`, which stage each belongs to
-    "sketch": ("ngram", "unit", "num_perm", "seed"),
+    "sketch": ("ngram", "unit", "num_perm", "bits", "seed"),
     "pairs": ("threshold", "recall", "engine"),
     "cluster": ("keep",),
 }
@@ -46,9 +48,9 @@ def parameters(settings: Settings, stage: str) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in PARAMETERS[stage]}
 
 
-def _columns(num_perm: int) -> Columns:
+def _columns(settings: Settings) -> Columns:
     return {
-        "signatures": ("<u4", (num_perm,)),
+        "signatures": (f"<u{settings.bits // 8}", (settings.num_perm,)),
         "fingerprints": ("<u8", (2,)),
         "ends": ("<i8", ()),  # of each document's set among the shingles
         "shingles": ("<u8", ()),
@@ -133,10 +135,11 @@ def in_stages(
     unusable: Unusable,
     clock: Clock,
     progress: Progress,
+    memory: int | None,
 ) -> tuple[Documents, Found]:
     """All stages, each unless it is done already."""
     sketch_stage(work, sources, reading, settings, unusable, clock, progress)
-    known = documents(work, settings)
+    known = documents(work, settings, memory)
     pairs_stage(work, known, settings, clock, progress)
     cluster_stage(work, known, settings, clock)
     return known, clusters(work)
@@ -157,7 +160,7 @@ def sketch_stage(
     if todo:
         settings = replace(settings, engine="lsh")  # so that another may be tried
         text_sketcher(settings)
-        with Store(work.folder / "sketch", _columns(settings.num_perm)) as store:
+        with Store(work.folder / "sketch", _columns(settings)) as store:
             _sketch(store, sources, settings, unusable, clock, progress)
             with clock("sketch"):
                 store.sync()
@@ -237,10 +240,10 @@ def _sketch(
             writer.add(part)
 
 
-def documents(work: Work, settings: Settings) -> Documents:
+def documents(work: Work, settings: Settings, memory: int | None = None) -> Documents:
     """What the sketch stage has left; the keys of its bands are made when they are needed."""
     counts = work.counts("sketch") or {}
-    columns = read_store(work.folder / "sketch", _columns(settings.num_perm))
+    columns = read_store(work.folder / "sketch", _columns(settings))
     offsets = np.zeros(len(columns["ends"]) + 1, np.int64)
     offsets[1:] = columns["ends"]
     sketches = Sketches(
@@ -252,7 +255,10 @@ def documents(work: Work, settings: Settings) -> Documents:
         np.array(columns["sizes"]),
         counts.get("short", 0),
         counts.get("invalid", 0),
-        sets=True,
+        mapped=Mapped(
+            [array for array in columns.values() if isinstance(array, np.memmap)],
+            memory or available_memory() // 2,
+        ),
     )
     ids: Any = None
     if len(columns["id_ends"]):
@@ -262,16 +268,22 @@ def documents(work: Work, settings: Settings) -> Documents:
     return Documents(sketches, ids, columns["places"])
 
 
-def _keys(work: Work, settings: Settings) -> Any:
-    signatures = read_store(work.folder / "sketch", _columns(settings.num_perm))["signatures"]
-    bands, rows = bands_of(settings)
-    keys = np.empty((len(signatures), bands), np.uint64)
-    if not bands:  # the exact engine
-        return keys
-    for start in range(0, len(keys), ROWS):
-        block = signatures[start : start + ROWS]
-        keys[start : start + ROWS] = _pairs.band_keys(block, bands, rows)
-    return keys
+def _with_keys(work: Work, sketches: Sketches, settings: Settings) -> Sketches:
+    """The sketches with the keys of their bands, in a file, band by band."""
+    if not sketches.bands or not len(sketches.sizes):  # the exact engine takes none
+        return sketches._replace(keys=np.empty((sketches.bands, len(sketches.sizes)), np.uint64))
+    signatures = read_store(work.folder / "sketch", _columns(settings))["signatures"]
+    n, mapped = len(signatures), sketches.mapped
+    assert mapped is not None
+    with (work.folder / KEYS).open("wb") as file:
+        for start in range(0, n, ROWS):
+            block = signatures[start : start + ROWS]
+            keys = keys_of(block, sketches.bands, sketches.rows)
+            for band, column in enumerate(np.ascontiguousarray(keys.T)):
+                os.pwrite(file.fileno(), column.data, 8 * (band * n + start))
+            Mapped([signatures], mapped.memory).relieve()
+    columns = np.memmap(work.folder / KEYS, np.uint64, "r", shape=(sketches.bands, n))
+    return sketches._replace(keys=columns, mapped=mapped._replace(arrays=[*mapped.arrays, columns]))
 
 
 PAIRS: Columns = {
@@ -296,13 +308,14 @@ def pairs_stage(
     if not work.begin("pairs", parameters(settings, "pairs"), replace=replace):
         return
     with clock("pairs"):
-        sketches = known.sketches._replace(keys=_keys(work, settings))
+        sketches = _with_keys(work, known.sketches, settings)
         leader = copies(sketches)
     with clock("verify"):
         found = verify(sketches, leader, settings, clock, progress)
     counts = {"candidates": found.candidates, "pairs": len(found.pairs.a)}
     counts["crowded"] = int(found.crowd.sum())
     _save(work, "pairs", PAIRS, counts, leader, found.crowd, *found.pairs)
+    (work.folder / KEYS).unlink(missing_ok=True)
 
 
 CLUSTER: Columns = {

@@ -45,13 +45,17 @@ def sketched(told: dict[str, Any]) -> str:
 
 
 def pairs(
-    folder: Path, parameters: dict[str, Any], threads: int | None, progress: Progress
+    folder: Path,
+    parameters: dict[str, Any],
+    memory: int | None,
+    threads: int | None,
+    progress: Progress,
 ) -> dict[str, Any]:
     """Find the pairs; what was counted."""
     clock = Clock()
     with open_work(folder, create=False) as work:
         settings = _settings(work, "pairs", parameters, threads)
-        known = stages.documents(work, settings)
+        known = stages.documents(work, settings, memory)
         stages.pairs_stage(work, known, settings, clock, progress, replace=True)
         counts = work.counts("pairs") or {}
     return counts | {"work": str(folder), "seconds": clock.seconds}

@@ -30,6 +30,7 @@ from ann.dedup.arrays import (
     Verified,
     sorted_pairs,
 )
+from ann.dedup.banding import BandWalk
 from ann.dedup.joining import join_pairs
 from ann.dedup.running import Clock, ordered_map
 from ann.dedup.settings import Settings
@@ -116,7 +117,12 @@ def _meet(
     taken: _Taken,
 ) -> Bools:
     """Verify the documents that share a band key; which ones do with more than `crowd` others."""
-    candidates = _pairs.CandidatePairs(sketches.keys, ~single, crowd)
+    mapped = sketches.mapped
+    candidates: BandWalk | _pairs.CandidatePairs
+    if mapped:
+        candidates = BandWalk(sketches.keys, ~single, crowd, mapped.memory // 4)
+    else:
+        candidates = _pairs.CandidatePairs(sketches.keys, ~single, crowd)
 
     def tasks() -> Iterator[tuple[UInt32s, UInt32s]]:
         """Candidates, once the sets of their documents are ready."""
@@ -124,6 +130,8 @@ def _meet(
             for rows in pair:
                 make_sets(sketches, sets, rows)
             yield pair
+            if mapped:
+                mapped.relieve()
 
     def one(task: tuple[UInt32s, UInt32s]) -> tuple[int, UInt32s, UInt32s, Floats]:
         a, b = task
@@ -147,7 +155,7 @@ def no_sets(sketches: Sketches) -> Sets:
 
 def make_sets(sketches: Sketches, sets: Sets, rows: UInt32s) -> None:
     """Make the sets of some documents, but for those that are made."""
-    make = _pairs.outlines_of if sketches.sets else _pairs.distinct_sets
+    make = _pairs.outlines_of if sketches.mapped else _pairs.distinct_sets
     make(sketches.offsets, sketches.shingles, rows, sets.sizes, sets.outlines)
 
 
