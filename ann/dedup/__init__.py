@@ -5,6 +5,7 @@ pipeline    the stages in their order
 arrays      what one stage hands to the next
 running     seconds a stage, threads that keep the order
 sketching   text in; shingles, fingerprints, band keys out
+banding     candidates from band keys that lie in files
 verifying   copies folded, candidates found and verified
 linking     which stay, and whom they stand for
 work        the folder in which a long run keeps its stages

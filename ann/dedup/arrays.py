@@ -32,7 +32,7 @@ class Mapped(NamedTuple):
 
     def relieve(self) -> None:
         """Let go of the pages, which stay in the system's cache, where the process is too large."""
-        if resident() > self.memory:
+        if resident() > self.memory * 3 // 4:  # before what comes next has filled the rest
             for array in self.arrays:
                 array._mmap.madvise(mmap.MADV_DONTNEED)
 
