@@ -7,11 +7,13 @@ import os
 import click
 
 COMMANDS = {  # name -> module, and what `tractable --help` says without loading it
+    "count": ("sketches.cli", "Count how often given items come."),
     "dedup": ("ann.cli", "Find near-duplicate documents and keep one of a kind."),
     "sketch": ("ann.cli", "First stage of dedup: read the texts into a work folder."),
     "pairs": ("ann.cli", "Second stage: find and verify the pairs."),
     "cluster": ("ann.cli", "Third stage: decide which documents stay."),
     "apply": ("ann.cli", "Last stage: write the rows that stay."),
+    "top": ("sketches.cli", "Show what comes most often, in a file or a live stream."),
 }
 
 

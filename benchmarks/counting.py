@@ -1,8 +1,8 @@
-"""CountMin and CountSketch: throughput, bytes, and the error for them."""
+"""CountMin, CountSketch, TopK and windows: throughput, bytes, and the error for them."""
 
 import numpy as np
 
-from sketches import CountMin, CountSketch
+from sketches import CountMin, CountSketch, TopK, Windowed
 
 from .common import Benchmark
 
@@ -54,3 +54,56 @@ class Error(Benchmark):
         sketch.update(stream)
         items, counts = np.unique(stream, return_counts=True)
         return float(np.sqrt(np.mean((sketch.estimate(items) - counts) ** 2.0)) / len(stream))
+
+
+class Top(Benchmark):
+    """A Zipf stream of a million numbers, and as many words of them."""
+
+    params = (["numbers", "words"], [100, 1000, 10_000])
+    param_names = ("items", "k")
+
+    def setup(self, items, k):
+        super().setup()
+        self.items = self.rng.zipf(1.1, 1_000_000).astype(np.int64)
+        if items == "words":
+            self.items = self.items.astype("S")
+        self.sketch = TopK(k)
+        self.sketch.update(self.items)
+
+    def time_update(self, items, k):
+        TopK(self.sketch.k).update(self.items)
+
+    def time_top(self, items, k):
+        self.sketch.top()
+
+    def time_merge(self, items, k):
+        self.sketch.copy().merge(self.sketch)
+
+    def time_to_and_from_bytes(self, items, k):
+        TopK.from_bytes(self.sketch.to_bytes())
+
+    def track_nbytes(self, items, k):
+        return self.sketch.nbytes
+
+    def track_offset(self, items, k):
+        """What an item without a counter may weigh, as a share of the stream."""
+        return self.sketch.offset / self.sketch.total
+
+    track_nbytes.unit = "bytes"
+
+
+class Window(Benchmark):
+    """An hour of a million events in minutes."""
+
+    def setup(self):
+        super().setup()
+        self.items = self.rng.integers(0, 10_000, 1_000_000)
+        self.times = np.sort(self.rng.integers(0, 3600, 1_000_000))
+        self.window = Windowed(CountMin(1 << 12, 4), size=3600, slots=60)
+        self.window.update(self.items, self.times)
+
+    def time_update(self):
+        Windowed(CountMin(1 << 12, 4), size=3600, slots=60).update(self.items, self.times)
+
+    def time_merged(self):
+        self.window.merged()

@@ -175,6 +175,8 @@ cdef Py_ssize_t gather(PyObject **items, Py_ssize_t n, column_block *b, gatherin
     b.key = b.keys
     for i in range(n):
         o = items[i]
+        if g.family == STRS and i + AHEAD < n:
+            prefetch_str(items[i + AHEAD])
         if g.family == STRS and PyUnicode_CheckExact(o) and PyUnicode_IS_COMPACT_ASCII(o):
             b.ptr[i] = <const unsigned char *>PyUnicode_DATA(o)
             b.len[i] = PyUnicode_GET_LENGTH(o)

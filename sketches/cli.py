@@ -1,0 +1,235 @@
+"""`tractable top` and `tractable count`: what comes most often in a stream, and how often."""
+
+import json
+import math
+import os
+import select
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from sketches import TopK
+
+KEPT = 1000  # items that `top` keeps at least: a hundred times as many as are shown cost nothing
+REFRESH = 0.25  # seconds between two pictures of --live
+BLOCK = 1 << 20  # bytes of a live stream at once
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What can be wrong with the input becomes one line."""
+    from sketches._files import InputError
+
+    try:
+        yield
+    except (InputError, TypeError, ValueError, OverflowError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _columns(file: str, columns: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
+    """The batches of a file, with a bar on a terminal."""
+    from sketches.streams import read_columns
+
+    size = os.path.getsize(file) if file != "-" and os.path.isfile(file) else 0
+    if not size or not sys.stderr.isatty():
+        yield from read_columns(file, columns)
+        return
+    with click.progressbar(length=size, file=sys.stderr) as bar:
+        yield from read_columns(file, columns, lambda done, _: bar.update(done - bar.pos))
+
+
+def _arriving() -> Iterator[tuple[list[bytes]]]:
+    """The lines of standard input as they come; none when a picture is due without any."""
+    source, rest = sys.stdin.buffer.fileno(), b""
+    while True:
+        if not select.select([source], [], [], REFRESH)[0]:
+            yield ([],)
+            continue
+        block = os.read(source, BLOCK)
+        if not block:
+            break
+        *lines, rest = (rest + block).replace(b"\r\n", b"\n").split(b"\n")
+        yield (lines,)
+    if rest:
+        yield ([rest],)
+
+
+def _integers(values: Any) -> Any:
+    """A column of weights as integers; those of CSV are text."""
+    values = values.to_pylist() if hasattr(values, "to_pylist") else values
+    if None in values:
+        raise ValueError("a weight is missing")
+    if any(isinstance(value, (bool, float)) for value in values):
+        raise ValueError("weights are whole numbers")
+    return [int(value) for value in values]
+
+
+def _plain(item: Any) -> Any:
+    """An item as JSON has it."""
+    if isinstance(item, bytes):
+        return item.decode("utf-8", "replace")
+    return item if not isinstance(item, float) or math.isfinite(item) else str(item)
+
+
+def _shown(item: Any) -> str:
+    """An item on one line of a terminal, which must not obey it."""
+    text = str(_plain(item))
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _report(sketch: "TopK", k: int, nulls: int) -> list[str]:
+    """The lines that `top` prints."""
+    rows = []
+    for heavy in sketch.top(k):
+        low = "" if heavy.lower == heavy.upper else f"{heavy.lower:,} - "
+        rows.append((f"{low}{heavy.upper:,}", heavy.upper / sketch.total, _shown(heavy.item)))
+    width = max((len(count) for count, _, _ in rows), default=0)
+    lines = [f"{count:>{width}}  {100 * share:5.1f} %  {item}" for count, share, item in rows]
+    missing = f", {nulls:,} missing" if nulls else ""
+    rest = f"; any other at most {sketch.offset:,}" if sketch.offset else ""
+    return [*lines, f"{sketch.total:,} in all{missing}{rest}"]
+
+
+@click.command()
+@click.argument("file", metavar="[FILE]", default="-")
+@click.option("-k", type=click.IntRange(1, 1 << 24), default=20, show_default=True, help="Items.")
+@click.option("--column", metavar="COL", help="Column to count.  [default: lines, or the only one]")
+@click.option("--weight", metavar="COL", help="Column that says how much each row counts for.")
+@click.option("--live", is_flag=True, help="Show the present state while lines still come.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def top(
+    file: str, k: int, column: str | None, weight: str | None, live: bool, as_json: bool
+) -> None:
+    """Show what comes most often, with bounds that always hold.
+
+    FILE is a table (.csv, .jsonl, .parquet), whose rows are counted by a column, or text, whose
+    lines are; also .gz or .zst; - or nothing for standard input. However long the stream, memory is
+    bounded. For one that does not end: tail -f log | tractable top --live
+    """
+    from sketches import TopK
+
+    if weight and not column:
+        raise click.UsageError("--weight needs --column: a table has both")
+    if live and (column or file != "-" or as_json or not sys.stdout.isatty()):
+        raise click.UsageError(
+            "--live shows the lines of standard input on a terminal: for a column, cut it out"
+            " before, with jq for example"
+        )
+    sketch, nulls = TopK(max(k, KEPT)), 0
+    columns = tuple(name for name in (column, weight) if name)
+    with _explained():
+        if live:
+            _show_live(sketch, k)
+        else:
+            for items, *weights in _columns(file, columns):
+                nulls += sketch.update(items, *map(_integers, weights))
+    if as_json:
+        found = [heavy._asdict() | {"item": _plain(heavy.item)} for heavy in sketch.top(k)]
+        summary = {"total": sketch.total, "missing": nulls, "others_at_most": sketch.offset}
+        click.echo(json.dumps(summary | {"top": found}))
+    else:
+        click.echo("\n".join(_report(sketch, k, nulls)))
+
+
+def _show_live(sketch: "TopK", k: int) -> None:
+    """Pictures of the sketch until the stream ends, or Ctrl-C ends it."""
+    from sketches._files import need
+
+    need("rich")
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(console=Console(), auto_refresh=False, transient=True) as screen:
+        try:
+            clock = 0.0
+            for (lines,) in _arriving():
+                sketch.update(lines)
+                clock = _redraw(screen, Text, sketch, k, clock)
+        except KeyboardInterrupt:  # what has been counted is what was asked for
+            pass
+
+
+def _redraw(screen: Any, text: Any, sketch: "TopK", k: int, drawn: float) -> float:
+    import time
+
+    now = time.monotonic()
+    if now - drawn < REFRESH:
+        return drawn
+    rows = max(1, min(k, screen.console.height - 2))
+    lines = [line[: screen.console.width - 1] for line in _report(sketch, rows, 0)]
+    screen.update(text("\n".join(lines)), refresh=True)
+    return now
+
+
+# ------------------------------------------------------------------------- count
+
+
+def _hash_like(batch: Any, item: str) -> int | None:
+    """The hash of an item as a value of the batch's type; None where it can be none."""
+    from sketches import hash64
+
+    if hasattr(batch, "to_pylist"):
+        sample = batch.drop_null()[:1].to_pylist()
+    else:
+        sample = [value for value in batch if value is not None][:1]
+    kind = type(sample[0]) if sample else str
+    if kind not in (str, bytes, int, bool, float):
+        raise ValueError(f"cannot count {kind.__name__} values: count texts or numbers")
+    if kind is bool:
+        return {"true": int(hash64(1)), "false": int(hash64(0))}.get(item.lower())
+    try:
+        return int(hash64(item if kind in (str, bytes) else kind(item)))
+    except (ValueError, OverflowError):
+        return None
+
+
+@click.command()
+@click.argument("file", metavar="[FILE]", default="-")
+@click.option(
+    "--item", "items", metavar="X", multiple=True, required=True, help="Item; repeatable."
+)
+@click.option("--column", metavar="COL", help="Column to count.  [default: lines, or the only one]")
+@click.option("--weight", metavar="COL", help="Column that says how much each row counts for.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def count(
+    file: str, items: tuple[str, ...], column: str | None, weight: str | None, as_json: bool
+) -> None:
+    """Count how often given items come.
+
+    FILE as for `tractable top`. As the items are known beforehand, the counts are exact: rows are
+    compared by their hashes of 64 bits.
+    """
+    import numpy as np
+
+    from sketches import hash64
+
+    if weight and not column:
+        raise click.UsageError("--weight needs --column: a table has both")
+    counts = dict.fromkeys(items, 0)
+    total = missing = 0
+    with _explained():
+        for batch, *weights in _columns(file, tuple(n for n in (column, weight) if n)):
+            hashes, valid = hash64(batch, return_valid=True)
+            missing += len(valid) - len(hashes)
+            each = (
+                np.array([_integers(w) for w in weights], np.int64)[:, valid].sum(0)
+                if weights
+                else 1
+            )
+            total += int(np.sum(each)) if weights else len(hashes)
+            for item in counts:
+                wanted = _hash_like(batch, item)
+                if wanted is not None:
+                    counts[item] += int(((hashes == np.uint64(wanted)) * each).sum())
+    if as_json:
+        click.echo(json.dumps({"total": total, "missing": missing, "counts": counts}))
+    else:
+        width = max(len(f"{n:,}") for n in counts.values())
+        for item, n in counts.items():
+            share = 100 * n / total if total else 0.0
+            click.echo(f"{n:>{width},}  {share:5.1f} %  {_shown(item)}")

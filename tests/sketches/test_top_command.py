@@ -1,0 +1,180 @@
+"""`tractable top`, `tractable count`: formats, weights, what is refused, and the live picture."""
+
+import gzip
+import json
+import os
+import pty
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+from tractable import main
+
+TRACTABLE = Path(sys.executable).with_name("tractable")
+WORDS = [f"word{i % 7 * (i % 3)}" for i in range(1000)]
+EXACT = Counter(WORDS)
+
+
+def run(*words, stdin=None):
+    return CliRunner().invoke(main, list(map(str, words)), input=stdin)
+
+
+def as_json(*words, stdin=None):
+    done = run(*words, "--json", stdin=stdin)
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+@pytest.fixture
+def files(tmp_path):
+    """The same words in every format, a weight of 3 in each row, and one row without a word."""
+    rows = [*[(w, 3) for w in WORDS], (None, 3)]
+    (tmp_path / "words.csv").write_text("n,word\n" + "".join(f"{n},{w or ''}\n" for w, n in rows))
+    (tmp_path / "words.jsonl").write_text(
+        "".join(json.dumps({"word": w, "n": n}) + "\n" for w, n in rows)
+    )
+    with gzip.open(tmp_path / "words.jsonl.gz", "wt") as packed:
+        packed.write((tmp_path / "words.jsonl").read_text())
+    table = pa.table(
+        {"word": [w for w, _ in rows], "n": pa.array([n for _, n in rows], pa.uint8())}
+    )
+    pq.write_table(table, tmp_path / "words.parquet")
+    (tmp_path / "words.txt").write_text("\r\n".join(WORDS))
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["words.csv", "words.jsonl", "words.jsonl.gz", "words.parquet"])
+def test_columns_of_every_format(files, name):
+    found = as_json("top", files / name, "--column", "word", "-k", 3)
+    assert {h["item"]: h["estimate"] for h in found["top"]} == dict(EXACT.most_common(3))
+    assert (found["total"], found["missing"], found["others_at_most"]) == (1000, 1, 0)
+    found = as_json("top", files / name, "--column", "word", "--weight", "n")
+    assert {h["item"]: h["lower"] for h in found["top"]} == {w: 3 * n for w, n in EXACT.items()}
+    words = ("count", files / name, "--column", "word", "--item", "word0", "--item", "no")
+    assert as_json(*words)["counts"] == {"word0": EXACT["word0"], "no": 0}
+    weighted = as_json(*words, "--weight", "n")
+    assert (weighted["counts"]["word0"], weighted["total"]) == (3 * EXACT["word0"], 3000)
+
+
+def test_lines_of_a_file_and_of_standard_input(files):
+    path = files / "words.txt"
+    for found in (as_json("top", path), as_json("top", stdin=path.read_bytes())):
+        assert {h["item"]: h["estimate"] for h in found["top"]} == EXACT
+    assert as_json("count", path, "--item", "word2")["counts"] == {"word2": EXACT["word2"]}
+
+
+def test_what_is_printed(files):
+    lines = run("top", files / "words.txt", "-k", 2).stdout.splitlines()
+    (first, n), (second, m) = EXACT.most_common(2)
+    assert lines == [
+        f"{n}  {n / 10:5.1f} %  {first}",
+        f"{m:>{len(str(n))}}  {m / 10:5.1f} %  {second}",
+        "1,000 in all",
+    ]
+    shown = run("count", files / "words.txt", "--item", first, "--item", "none").stdout
+    assert shown.splitlines() == [f"{n}  {n / 10:5.1f} %  {first}", "  0    0.0 %  none"]
+    missing = run("top", files / "words.csv", "--column", "word").stdout
+    assert missing.splitlines()[-1] == "1,000 in all, 1 missing"
+
+
+def test_a_long_tail_shows_bounds():
+    stream = "".join(f"{i}\nhead\n" for i in range(20_000))
+    lines = run("top", "-k", 1, stdin=stream).stdout.splitlines()
+    low, _, high = lines[0].split("  ")[0].partition(" - ")
+    assert int((high or low).replace(",", "")) >= 20_000 >= int(low.replace(",", ""))
+    assert "any other at most" in lines[1]
+
+
+def test_terminals_are_not_obeyed():
+    shown = run("top", stdin=b"\x1b[31mred\ttab\xff\n").stdout
+    assert "\\x1b[31mred\\ttab\ufffd" in shown
+    assert "\x1b" not in shown
+
+
+@pytest.mark.parametrize(
+    ("column", "item", "count"),
+    [("i", "7", 2), ("i", "x", 0), ("f", "0.5", 2), ("b", "true", 2), ("b", "1", 0), ("s", "7", 1)],
+)
+def test_items_are_of_the_columns_type(tmp_path, column, item, count):
+    rows = [{"i": 7, "f": 0.5, "b": True, "s": "7"}, {"i": 7, "f": 0.5, "b": True, "s": "x"}]
+    for name in ("rows.jsonl", "rows.parquet"):
+        path = tmp_path / name
+        if name.endswith("l"):
+            path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        else:
+            pq.write_table(pa.Table.from_pylist(rows), path)
+        words = ("count", path, "--column", column, "--item", item)
+        assert as_json(*words)["counts"] == {item: count}
+        assert as_json("top", path, "--column", column)["total"] == 2
+
+
+def test_what_is_refused(files, tmp_path):
+    for words, message in (
+        (("top", tmp_path / "none.txt"), "cannot read"),
+        (("top", files / "words.csv", "--column", "other"), "other"),
+        (("top", files / "words.csv"), "choose one of"),
+        (("top", files / "words.csv", "--weight", "n"), "--weight needs --column"),
+        (("count", files / "words.csv", "--item", "a", "--weight", "n"), "--weight needs"),
+        (("top", files / "words.csv", "--column", "n", "--weight", "word"), "weight is missing"),
+        (("top", "--live"), "--live shows"),
+        (("count", files / "words.txt"), "--item"),
+    ):
+        done = run(*words)
+        assert done.exit_code in (1, 2), done.output
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr
+    for rows, message in (
+        ('{"w": "a", "n": 1.5}\n', "whole numbers"),
+        ('{"w": "a", "n": -1}\n', "CountSketch"),
+        ('{"w": "a", "n": null}\n', "missing"),
+        ('{"w": "a", "n": 1}\n{"w": 1, "n": 1}\n', "items for a TopK of"),
+    ):
+        path = tmp_path / "rows.jsonl"
+        path.write_text(rows)
+        done = run("top", path, "--column", "w", "--weight", "n")
+        assert done.exit_code == 1
+        assert message in done.stderr
+    table = pa.table({"t": np.array(["2026-01-01"], "M8[s]")})
+    pq.write_table(table, tmp_path / "times.parquet")
+    assert "datetime" in run("count", tmp_path / "times.parquet", "--item", "1").stderr
+
+
+def test_empty_input():
+    assert run("top", stdin="").stdout == "0 in all\n"
+    assert run("count", "--item", "a", stdin="").stdout == "0    0.0 %  a\n"
+
+
+def wait_for(terminal, text, seen=b""):
+    deadline = time.monotonic() + 30
+    while text not in seen:
+        assert time.monotonic() < deadline, seen
+        seen += os.read(terminal, 1 << 16)
+    return seen
+
+
+def test_a_live_stream_is_shown_while_it_comes():
+    terminal, theirs = pty.openpty()
+    with subprocess.Popen(
+        [TRACTABLE, "top", "--live"], stdin=subprocess.PIPE, stdout=theirs, stderr=theirs
+    ) as job:
+        os.close(theirs)
+        job.stdin.write(b"tea\nmilk\ntea\nhalf a li")
+        job.stdin.flush()
+        seen = wait_for(terminal, b"3 in all")
+        assert b"half" not in seen
+        job.stdin.write(b"ne\n")
+        job.stdin.flush()
+        wait_for(terminal, b"half a line")
+        job.stdin.close()
+        last = wait_for(terminal, b"4 in all\r\n")
+        assert b"50.0 %  tea" in last
+        assert job.wait(30) == 0
+    os.close(terminal)
