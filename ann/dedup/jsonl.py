@@ -19,35 +19,17 @@ import numpy as np
 
 from ann import _jsonl
 from ann.dedup.arrays import Batch, Bools, Int64s
-from ann.dedup.streams import Original, creating
-from ann.dedup.unusable import Unusable
+from ann.dedup.streams import Rows, creating
 from sketches._files import explained, reading
 
 SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can spell one alone, UTF-8 cannot
 BLOCK = 1 << 20  # bytes read at once: about a thousand rows, some milliseconds of sketching
 
 
-class JsonLines:
+class JsonLines(Rows):
     """The rows of one stream of lines."""
 
     placed = True
-
-    def __init__(
-        self, original: Original, name: str, text: str, id: str | None, unusable: Unusable
-    ) -> None:
-        self.name = name
-        self.label = original.label
-        self.rows = self.invalid = 0
-        self._original = original
-        self._text, self._id, self._unusable = text, id, unusable
-
-    @property
-    def originals(self) -> list[Original]:
-        return [self._original]
-
-    @property
-    def size(self) -> int:
-        return self._original.size
 
     def batches(self, advance: Callable[[int], None]) -> Iterator[Batch]:
         """Read the rows."""

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
+from ann.dedup.unusable import Unusable
 from sketches._files import CODECS, InputError, need
 
 PACKED = 4  # bytes that text unpacks to, of each: 3 to 5 with gzip and zstd
@@ -118,3 +119,24 @@ class Piped(Original):
             self._copied = True
         self._spool.seek(0)
         yield self._spool
+
+
+class Rows:
+    """What every format of rows begins with: one file, and which of its columns are wanted."""
+
+    def __init__(
+        self, original: Original, name: str, text: str, id: str | None, unusable: Unusable
+    ) -> None:
+        self.name = name
+        self.label = original.label
+        self.rows = self.invalid = 0
+        self._original = original
+        self._text, self._id, self._unusable = text, id, unusable
+
+    @property
+    def originals(self) -> list[Original]:
+        return [self._original]
+
+    @property
+    def size(self) -> int:
+        return self._original.size

@@ -16,8 +16,7 @@ from typing import Any
 from ann.dedup.arrays import Batch, Bools, Int64s
 from ann.dedup.columns import check_filtered, filtered, id_values, text_batch, wanted_columns
 from ann.dedup.settings import InputError, need
-from ann.dedup.streams import Original, creating
-from ann.dedup.unusable import Unusable
+from ann.dedup.streams import Rows, creating
 from sketches._files import check_columns, explained, reading
 from sketches._quotes import QuoteCounter, open_quote
 
@@ -26,27 +25,10 @@ ROWS_WRITTEN = 1 << 16  # of all columns, and of each row group written
 CSV_BLOCK = 1 << 24  # the longest row a CSV file may have
 
 
-class Table:
+class Table(Rows):
     """What both formats share: the first reading, over record batches of some columns."""
 
     placed = False  # rows are found again by their numbers
-
-    def __init__(
-        self, original: Original, name: str, text: str, id: str | None, unusable: Unusable
-    ) -> None:
-        self.name = name
-        self.label = original.label
-        self.rows = self.invalid = 0
-        self._original = original
-        self._text, self._id, self._unusable = text, id, unusable
-
-    @property
-    def originals(self) -> list[Original]:
-        return [self._original]
-
-    @property
-    def size(self) -> int:
-        return self._original.size
 
     def _read(self, columns: list[str]) -> Iterator[tuple[Any, int]]:
         """Record batches of these columns, and the bytes of the file read so far."""
