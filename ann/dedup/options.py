@@ -156,13 +156,13 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON obje
 
 def settings_of(threads: int | None, **parameters: Any) -> "Settings":
     """The parameters, checked; a recall out of reach is refused in the words of the command."""
-    from ann.bands import choose_bands
-    from ann.dedup.settings import Settings, available_threads
+    from ann.dedup.settings import InputError, Settings, available_threads
+    from ann.dedup.sketching import bands_of
 
     settings = Settings(**parameters, threads=threads or available_threads())
     try:
-        choose_bands(settings.threshold, settings.recall, settings.num_perm)
-    except ValueError as error:
+        bands_of(settings)
+    except InputError as error:
         message = str(error).replace("num_perm", "--num-perm").replace("the recall", "--recall")
         raise click.ClickException(message) from None
     return settings

@@ -17,6 +17,7 @@ from ann.dedup.arrays import sorted_pairs
 from ann.dedup.columns import check_filtered
 from ann.dedup.job import run
 from ann.dedup.settings import InputError, Settings
+from ann.dedup.words import byte_count
 
 LONG = "a text of quite some words that is long enough to be told from others by its shingles"
 
@@ -151,6 +152,17 @@ def test_columns_that_arrow_cannot_filter_are_named_before_the_search():
         patch.setattr("ann.dedup.columns._viewless", lambda kind: pa.date32())
         with pytest.raises(InputError, match=r"in\.parquet: column 'x': Arrow cannot take rows"):
             check_filtered(schema.remove(0), "in.parquet")
+
+
+def test_a_recall_out_of_reach_of_the_slots_is_no_matter_to_the_exact_engine(tmp_path):
+    (tmp_path / "rows.csv").write_text("text\na\n")
+    for engine, code in (("exact", 0), ("lsh", 1)):
+        done = command(tmp_path, "rows.csv", "--num-perm", "2", "--engine", engine)
+        assert done.returncode == code, done.stderr
+
+
+def test_one_byte_and_more_bytes():
+    assert list(map(byte_count, (0, 1, 2, 1500))) == ["0 bytes", "1 byte", "2 bytes", "1.5 kB"]
 
 
 def test_a_name_with_a_line_end_is_refused_or_skipped(tmp_path):
