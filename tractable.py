@@ -3,6 +3,7 @@
 import gc
 import importlib
 import os
+from functools import partial
 
 import click
 
@@ -17,11 +18,12 @@ COMMANDS = {  # name -> module, and what `tractable --help` says without loading
 }
 
 
-def start_quickly() -> None:
+def start_quickly(ctx: click.Context) -> None:
     """What a process that runs one command need not do; before NumPy is imported."""
     # 50 ms for BLAS threads, which no command here uses
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # what imports allocate stays: looking through it for garbage is a tenth of a short run
+    ctx.call_on_close(partial(gc.set_threshold, *gc.get_threshold()))
     gc.set_threshold(100_000)
 
 
@@ -34,7 +36,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        start_quickly()
+        start_quickly(ctx)
         module, _ = COMMANDS[cmd_name]
         command: click.Command = getattr(importlib.import_module(module), cmd_name)
         return command

@@ -1,5 +1,6 @@
 """The promises of the tree itself: how it is built, imported and packed."""
 
+import gc
 import importlib.machinery
 import importlib.metadata
 import re
@@ -11,6 +12,9 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+import tractable
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("sketches", "ann", "costs")
@@ -52,6 +56,13 @@ def test_import_is_light(tmp_path: Path, package: str) -> None:
     result = python(code, tmp_path)
     assert result.returncode == 0, result.stderr
     assert not heavy & set(result.stdout.split())
+
+
+def test_a_command_leaves_the_garbage_collector_as_it_was() -> None:
+    before = gc.get_threshold()
+    for arguments in (["dedup", "--help"], ["dedup", "/nowhere"], ["--help"]):
+        CliRunner().invoke(tractable.main, arguments)
+        assert gc.get_threshold() == before
 
 
 def test_command_line_tells_the_installed_version(tmp_path: Path) -> None:
