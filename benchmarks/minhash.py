@@ -1,5 +1,7 @@
 """MinHash and MinHash-LSH: throughput, bytes, and the error they promise to keep."""
 
+import tracemalloc
+
 import numpy as np
 
 from ann import MinHashLSH, TextSketcher
@@ -116,5 +118,13 @@ class Lsh(Benchmark):
         """The share of partners that are missed."""
         found = self.index.query(self.right)
         return 1 - float(np.mean([i in ids for i, ids in enumerate(found)]))
+
+    def track_image_copies(self, threshold, recall):
+        """Bytes needed at once to make an image, over those of the image."""
+        tracemalloc.start()
+        image = self.index.to_bytes()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak / len(image)
 
     track_nbytes_a_set.unit = "bytes"

@@ -1,5 +1,7 @@
 """For the tests alone: what the sinks of _items and _sets are given, as Python objects.
 
+It is installed like any module, because the tests run against installed wheels, too (`make dist`).
+
 The sinks copy into C memory, since they may run without the GIL, and note whether they do.
 """
 
