@@ -12,6 +12,8 @@ work        the folder in which a long run keeps its stages
 store       columns in files, and the journal that says how far they are whole
 stages      the stages over a work folder
 steps       each of them as a command
+index       documents seen before, in a folder that grows
+indexing    what is done with one; `index_cli` has the commands
 options     the options of the commands
 listing     pairs of rows, from pairs of groups of copies
 result      what a search hands back
