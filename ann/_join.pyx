@@ -20,8 +20,8 @@ cdef extern from "jaccard.h" nogil:
 
 cdef extern from "measure.h" nogil:
     ctypedef struct measure:
-        double threshold
-        int containment
+        pass
+    measure measure_of(double threshold, int containment)
 
 cdef extern from "outline.h" nogil:
     enum: OUTLINE_WORDS
@@ -43,12 +43,13 @@ cdef extern from "join.h" nogil:
         uint32_t *b
         double *similarity
         size_t n
+        uint64_t compared, looked
     int join_open(set_join *)
     void join_close(set_join *)
     void join_count(set_join *, size_t part, size_t parts)
     void join_order(set_join *, size_t start, size_t stop, uint8_t *spare)
     int join_index(set_join *)
-    int join_search(set_join *, size_t start, size_t stop, join_pairs *, uint64_t *compared)
+    int join_search(set_join *, size_t start, size_t stop, join_pairs *)
     size_t join_nbytes(const set_join *)
 
 cdef extern from "leaders.h" nogil:
@@ -115,7 +116,7 @@ cdef class Join:
             self.join.hashes, self.join.starts = &shingles[0], &starts[0]
             self.join.sizes, self.join.outlines = &sizes[0], &outlines[0, 0]
             self.join.document = &self.documents[0]
-        self.join.what = measure(threshold, containment)
+        self.join.what = measure_of(threshold, containment)
         self.join.crowd = max(crowd, 2)
         self.join.kernels = jaccard_kernels_for(level())
         if join_open(&self.join):
@@ -168,22 +169,29 @@ cdef class Join:
         self.indexed = True
 
     def pairs(self, Py_ssize_t start, Py_ssize_t stop):
-        """The pairs of these ranks with lower ones: ``(a, b, similarity, compared)``, a < b."""
+        """The pairs of these ranks with lower ones, a < b, and what they cost.
+
+        Returns
+        -------
+        a, b : uint32
+        similarity : float64
+        compared, looked : int
+            Sets that were compared; postings of the index that were looked at.
+        """
         cdef join_pairs found
-        cdef uint64_t compared = 0
         cdef int failed
         self._check_range(start, stop)
         if not self.indexed:
             raise ValueError("the join is not indexed yet")
         memset(&found, 0, sizeof(found))
         with nogil:
-            failed = join_search(&self.join, start, stop, &found, &compared)
+            failed = join_search(&self.join, start, stop, &found)
         a = owned_array(found.a, found.n * sizeof(uint32_t), np.uint32)
         b = owned_array(found.b, found.n * sizeof(uint32_t), np.uint32)
         similarity = owned_array(found.similarity, found.n * sizeof(double), np.float64)
         if failed:
             raise MemoryError
-        return a, b, similarity, compared
+        return a, b, similarity, found.compared, found.looked
 
     @property
     def crowded(self):
@@ -294,3 +302,33 @@ def link_representative(order, a, b, Join crowd=None):
     if failed:
         raise MemoryError
     return representative, similarities, compared
+
+
+def components(Py_ssize_t n, a, b):
+    """The smallest document that each of 0..n-1 is connected with by the pairs (a, b): int64[n]."""
+    cdef const int64_t[::1] left = np.ascontiguousarray(a, np.int64)
+    cdef const int64_t[::1] right = np.ascontiguousarray(b, np.int64)
+    cdef Py_ssize_t m = left.shape[0], i
+    cdef int64_t p, q, above
+    if right.shape[0] != m:
+        raise ValueError("a and b must be of one length")
+    for i in range(m):
+        if not (0 <= left[i] < n and 0 <= right[i] < n):
+            raise ValueError(f"pair {i} names a document beyond the {n} there are")
+    roots = np.arange(n)
+    cdef int64_t[::1] root = roots
+    with nogil:
+        for i in range(m):
+            p, q = left[i], right[i]
+            while root[p] != root[q]:  # the larger root goes below the smaller (Rem's algorithm)
+                if root[p] < root[q]:
+                    p, q = q, p
+                if root[p] == p:
+                    root[p] = root[q]
+                    break
+                above = root[p]
+                root[p] = root[q]
+                p = above
+        for i in range(n):  # a root is never larger
+            root[i] = root[root[i]]
+    return roots

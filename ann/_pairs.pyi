@@ -36,7 +36,7 @@ def outlines_of(
     outlines: NDArray[np.uint64],
 ) -> None: ...
 def distinct(offsets: NDArray[np.int64], shingles: NDArray[np.uint64]) -> NDArray[np.int64]: ...
-def jaccard(
+def similarity(
     a: NDArray[np.uint32],
     b: NDArray[np.uint32],
     starts: NDArray[np.int64],
@@ -44,4 +44,5 @@ def jaccard(
     shingles: NDArray[np.uint64],
     threshold: float = 0.0,
     outlines: NDArray[np.uint64] | None = None,
+    containment: bool = False,
 ) -> NDArray[np.float64]: ...

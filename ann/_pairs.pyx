@@ -34,8 +34,8 @@ cdef extern from "jaccard.h" nogil:
 
 cdef extern from "measure.h" nogil:
     ctypedef struct measure:
-        double threshold
-        int containment
+        pass
+    measure measure_of(double threshold, int containment)
     double measure_similarity(const measure *, size_t common, size_t n, size_t m)
     size_t measure_need(const measure *, size_t n, size_t m)
 
@@ -248,17 +248,18 @@ cdef inline bint in_range(Py_ssize_t i, const int64_t[::1] starts, const int64_t
             and counts[i] <= total - starts[i])
 
 
-def jaccard(const uint32_t[::1] a not None, const uint32_t[::1] b not None,
-            const int64_t[::1] starts not None, const int64_t[::1] counts not None,
-            const uint64_t[::1] shingles not None, double threshold=0.0, outlines=None):
-    """The exact Jaccard similarity of pairs of distinct sets: float64[m].
+def similarity(const uint32_t[::1] a not None, const uint32_t[::1] b not None,
+               const int64_t[::1] starts not None, const int64_t[::1] counts not None,
+               const uint64_t[::1] shingles not None, double threshold=0.0, outlines=None,
+               bint containment=False):
+    """The exact similarity of pairs of distinct sets: float64[m].
 
-    A pair below `threshold` is given as 0; the `outlines` of the sets make most of them quick.
+    Jaccard, or the containment of the smaller set in the other. A pair below `threshold` is given as 0; the `outlines` of the sets make most of them quick.
     """
     cdef Py_ssize_t i, m = a.shape[0], n = starts.shape[0], total = shingles.shape[0]
     cdef size_t size_a, size_b, need
-    cdef double similarity
-    cdef measure what = measure(threshold, False)
+    cdef double alike
+    cdef measure what = measure_of(threshold, containment)
     cdef const uint64_t *x = &shingles[0] if shingles.shape[0] else NULL
     cdef const uint64_t[:, ::1] bits = outlines
     if b.shape[0] != m or counts.shape[0] != n:
@@ -280,10 +281,10 @@ def jaccard(const uint32_t[::1] a not None, const uint32_t[::1] b not None,
             need = measure_need(&what, size_a, size_b)
             if quick and outline_common(&bits[a[i], 0], size_a, &bits[b[i], 0], size_b) < need:
                 continue
-            similarity = measure_similarity(&what, kernels.common(
+            alike = measure_similarity(&what, kernels.common(
                 x + starts[a[i]], size_a, x + starts[b[i]], size_b, need), size_a, size_b)
-            if similarity >= threshold:
-                out[i] = similarity
+            if alike >= threshold:
+                out[i] = alike
     if bad >= 0:
         raise ValueError(f"pair {bad} names a document that is not there, or whose set lies"
                          f" outside the shingles: {a[bad]}, {b[bad]}")

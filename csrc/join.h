@@ -57,7 +57,8 @@ typedef struct {
     /* the order of elements */
     uint16_t *counters;
     int counter_shift;
-    /* prefixes, by rank */
+    /* sets and their prefixes, by rank */
+    uint32_t *size;
     size_t *prefix;   /* [n + 1]: where its elements start, at the most it may have */
     uint64_t *element;
     uint32_t *unique; /* [n]: elements of the set that come before them, and are nobody else's */
@@ -72,6 +73,7 @@ typedef struct { /* a zeroed one is empty */
     uint32_t *a, *b; /* documents, a < b */
     double *similarity;
     size_t n, room;
+    uint64_t compared, looked; /* what it cost: sets compared, postings looked at */
 } join_pairs;
 
 int join_open(set_join *join); /* 0, or -1 when memory ran out; the upper part is filled in */
@@ -81,14 +83,13 @@ void join_count(set_join *join, size_t part, size_t parts);
 /* The prefixes of ranks [from, to); spare: room for the largest of these sets. */
 void join_order(set_join *join, size_t from, size_t to, uint8_t *spare);
 int join_index(set_join *join); /* 0, or -1 */
-/* All pairs of a rank in [from, to) and a lower one that reach the threshold, appended; how many
- * were compared is added to *compared. 0, or -1. */
-int join_search(set_join *join, size_t from, size_t to, join_pairs *found, uint64_t *compared);
+/* All pairs of a rank in [from, to) and a lower one that reach the threshold, appended; 0, or -1. */
+int join_search(set_join *join, size_t from, size_t to, join_pairs *found);
 size_t join_nbytes(const set_join *join);
 
 /* What leaders.h shares. */
 static inline size_t join_size(const set_join *join, size_t rank) {
-    return (size_t)join->sizes[join->document[rank]];
+    return join->size[rank];
 }
 size_t join_looked_up(const set_join *join, size_t size); /* elements in the prefix to look up */
 size_t join_indexed(const set_join *join, size_t size);   /* elements in the one to find it under */

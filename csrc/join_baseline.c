@@ -35,12 +35,14 @@ static int log2_ceil(size_t n, int least) {
 int join_open(set_join *j) {
     size_t total = 0, n = j->n;
     j->prefix = malloc((n + 1) * sizeof *j->prefix);
+    j->size = malloc((n + 1) * sizeof *j->size);
     j->unique = calloc(n + 1, sizeof *j->unique);
     j->crowded = calloc(n + 1, 1);
-    if (j->prefix) {
+    if (j->prefix && j->size) {
         j->prefix[0] = 0;
         for (size_t r = 0; r < n; r++) {
-            size_t size = join_size(j, r);
+            size_t size = (size_t)j->sizes[j->document[r]];
+            j->size[r] = (uint32_t)size;
             total += size;
             j->prefix[r + 1] = j->prefix[r] + join_looked_up(j, size);
         }
@@ -60,6 +62,7 @@ void join_close(set_join *j) {
     free(j->counters);
     free(j->prefix);
     free(j->element);
+    free(j->size);
     free(j->unique);
     free(j->bucket);
     free(j->postings);
@@ -67,7 +70,7 @@ void join_close(set_join *j) {
     j->counters = NULL;
     j->prefix = j->bucket = NULL;
     j->element = NULL;
-    j->unique = NULL;
+    j->size = j->unique = NULL;
     j->postings = NULL;
     j->crowded = NULL;
 }
@@ -218,7 +221,8 @@ static int append(join_pairs *found, uint32_t a, uint32_t b, double similarity) 
 
 /* The lower ranks that may be similar to x: each once in `met`, its common elements so far in
  * shared[rank], or FAILED. */
-static size_t meet(set_join *j, size_t x, size_t first, uint32_t *shared, uint32_t *met) {
+static size_t meet(set_join *j, size_t x, size_t first, uint32_t *shared, uint32_t *met,
+                   uint64_t *looked) {
     const uint64_t *element = j->element + j->prefix[x];
     size_t n = join_size(j, x), stored = join_stored(j, x, join_looked_up(j, n));
     size_t found = 0;
@@ -230,6 +234,7 @@ static size_t meet(set_join *j, size_t x, size_t first, uint32_t *shared, uint32
         }
         size_t left_x = n - j->unique[x] - k; /* this element and those after it */
         uint16_t tag = tag_of(j, element[k]);
+        size_t from = at;
         while (at < end && j->postings[at].rank < first) at++;
         for (; at < end && j->postings[at].rank < x; at++) {
             posting p = j->postings[at];
@@ -241,11 +246,12 @@ static size_t meet(set_join *j, size_t x, size_t first, uint32_t *shared, uint32
             }
             if (!shared[p.rank]++) met[found++] = p.rank;
         }
+        *looked += at - from + 1;
     }
     return found;
 }
 
-int join_search(set_join *j, size_t from, size_t to, join_pairs *found, uint64_t *compared) {
+int join_search(set_join *j, size_t from, size_t to, join_pairs *found) {
     uint32_t *shared = calloc(to + 1, sizeof *shared), *met = malloc(to * sizeof *met + 1);
     int status = shared && met ? 0 : -1;
     size_t first = 0; /* the lowest rank that is large enough */
@@ -254,13 +260,13 @@ int join_search(set_join *j, size_t from, size_t to, join_pairs *found, uint64_t
                            ? 0
                            : measure_ceil(j->what.threshold * (double)join_size(j, x));
         while (join_size(j, first) < least) first++;
-        size_t many = meet(j, x, first, shared, met);
+        size_t many = meet(j, x, first, shared, met, &found->looked);
         for (size_t k = 0; k < many; k++) {
             uint32_t y = met[k];
             int failed = shared[y] == FAILED;
             shared[y] = 0;
             if (failed || status) continue;
-            ++*compared;
+            found->compared++;
             double similarity = join_compare(j, x, y);
             if (similarity >= 0)
                 status = append(found, j->document[x], j->document[y], similarity);
@@ -274,7 +280,7 @@ int join_search(set_join *j, size_t from, size_t to, join_pairs *found, uint64_t
 size_t join_nbytes(const set_join *j) {
     size_t counters = j->counters ? (size_t)1 << (64 - j->counter_shift) : 0;
     size_t bytes = counters * sizeof *j->counters +
-                   j->n * (sizeof *j->prefix + sizeof *j->unique + 1) +
+                   j->n * (sizeof *j->prefix + sizeof *j->size + sizeof *j->unique + 1) +
                    j->prefix[j->n] * sizeof *j->element;
     if (j->bucket) {
         size_t buckets = (size_t)1 << (64 - j->bucket_shift);

@@ -13,8 +13,14 @@
 
 typedef struct {
     double threshold; /* in [0, 1] */
+    double share;     /* of n + m, or of the smaller: what has to be common */
     int containment;
 } measure;
+
+static inline measure measure_of(double threshold, int containment) {
+    double share = containment ? threshold : threshold / (1 + threshold);
+    return (measure){threshold, share, containment};
+}
 
 /* Two empty sets are nothing alike: 0. */
 static inline double measure_similarity(const measure *what, size_t common, size_t n, size_t m) {
@@ -31,9 +37,7 @@ static inline size_t measure_ceil(double least) {
 
 /* No pair of sets of n and m with fewer common elements reaches the threshold. */
 static inline size_t measure_need(const measure *what, size_t n, size_t m) {
-    double t = what->threshold;
-    return measure_ceil(what->containment ? t * (double)(n < m ? n : m)
-                                          : t / (1 + t) * (double)(n + m));
+    return measure_ceil(what->share * (double)(!what->containment ? n + m : n < m ? n : m));
 }
 
 #endif

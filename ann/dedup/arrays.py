@@ -104,6 +104,7 @@ class Found(NamedTuple):
     candidates: int
     unlisted: int  # pairs of copies beyond COPIES_LISTED, true but not in `pairs`
     crowded: int  # documents of crowds, of which only the pairs with kept ones are sure to be there
+    giants: list[int]  # sizes of groups that were too large to be merged for a chain
 
 
 def pair_numbers(a: Int64s, b: Int64s) -> UInt64s:

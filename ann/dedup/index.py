@@ -175,7 +175,7 @@ def _compare(
     sizes = np.fromiter(map(len, parts), np.int64, len(parts))
     starts = np.cumsum(sizes) - sizes
     shingles = np.concatenate(parts)
-    return _pairs.jaccard(
+    return _pairs.similarity(
         at.astype(np.uint32),
         (among + len(rows)).astype(np.uint32),
         starts,

@@ -24,6 +24,7 @@ import numpy as np
 
 from ann.dedup.arrays import Batch, Documents, Found, Int64s, Progress
 from ann.dedup.columns import arrow_column
+from ann.dedup.engines import Heard, Plan, choose_engine
 from ann.dedup.output import (
     MADE_BY,
     SUMMARY,
@@ -40,7 +41,7 @@ from ann.dedup.running import Clock, ordered_map
 from ann.dedup.settings import InputError, Settings, available_memory, need
 from ann.dedup.sketching import sketch
 from ann.dedup.sources import Source, open_sources
-from ann.dedup.stages import in_stages
+from ann.dedup.stages import in_stages, planned
 from ann.dedup.texts import texts_of
 from ann.dedup.unusable import Unusable
 from ann.dedup.work import open_work, remove_work
@@ -174,12 +175,17 @@ def run(
             known, found = in_stages(
                 at, sources, reading.as_dict(), settings, unusable, clock, progress, memory
             )
+            settings, plan = planned(at, settings)
         if not piped:
             folder = stack.enter_context(output_folder(target, force))
         if not place:
-            known = sketch(_read(sources, unusable, progress), settings, clock)
+            heard = Heard(progress)
+            read = clock.each("read", _read(sources, unusable, heard))
+            with clock("plan"):
+                batches, settings, plan = choose_engine(read, settings, heard, memory)
+            known = sketch(batches, settings, clock)
             found = find(known.sketches, settings, known.ids, clock, progress)
-        outcome = make_outcome(sources, known, found, settings, unusable, clock, output)
+        outcome = make_outcome(sources, known, found, settings, plan, unusable, clock, output)
         if folder is not None:
             again = opened if report else None
             write(sources, known.places, outcome, folder, clock, progress, again)
@@ -212,6 +218,7 @@ def make_outcome(
     known: Documents,
     found: Found,
     settings: Settings,
+    plan: Plan,
     unusable: Unusable,
     clock: Clock,
     output: Path | None,
@@ -222,7 +229,7 @@ def make_outcome(
         invalid=sketches.invalid + sum(source.invalid for source in sources)
     )
     return Outcome(
-        make_result(sketches, found, settings, clock),
+        make_result(sketches, found, settings, plan, clock),
         np.arange(len(sketches.sizes)) if known.ids is None else known.ids,
         unusable=unusable,
         binary=sum(getattr(source, "binary", 0) for source in sources),

@@ -26,8 +26,11 @@ def _ranges(total: int, threads: int) -> list[tuple[int, int]]:
 
 def open_join(sets: Sets, members: Bools, settings: Settings, crowd: int) -> Join:
     """The join of some of the sets, counted and ordered."""
+    contained = settings.measure == "containment"
     sizes = np.where(members, sets.sizes, 0)
-    join = Join(sets.starts, sizes, sets.shingles, sets.outlines, settings.threshold, crowd=crowd)
+    join = Join(
+        sets.starts, sizes, sets.shingles, sets.outlines, settings.threshold, contained, crowd
+    )
     parts = 1 << (settings.threads - 1).bit_length()
     run = settings.threads
     list(ordered_map(lambda part: join.count(part, parts), range(parts), run))
@@ -46,7 +49,7 @@ def join_pairs(
     join = open_join(sets, members, settings, crowd)
     join.index()
     ranges = _ranges(len(join), settings.threads)
-    for a, b, similarity, compared in ordered_map(
+    for a, b, similarity, compared, _ in ordered_map(
         lambda ranks: join.pairs(*ranks), ranges, settings.threads
     ):
         take(compared, a, b, similarity)

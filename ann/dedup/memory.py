@@ -16,10 +16,21 @@ from ann.dedup.columns import (
     text_sizes,
     wanted_columns,
 )
+from ann.dedup.engines import Heard, choose_engine
 from ann.dedup.pipeline import find
 from ann.dedup.result import Result, make_result
 from ann.dedup.running import Clock
-from ann.dedup.settings import Engine, InputError, Keep, Settings, Unit, available_threads, need
+from ann.dedup.settings import (
+    Engine,
+    InputError,
+    Keep,
+    Link,
+    Measure,
+    Settings,
+    Unit,
+    available_threads,
+    need,
+)
 from ann.dedup.sketching import sketch
 from sketches._files import check_columns
 
@@ -37,7 +48,9 @@ def deduplicate(
     unit: Unit = "word",
     num_perm: int = 128,
     keep: Keep = "first",
-    engine: Engine = "lsh",
+    engine: Engine = "auto",
+    measure: Measure = "jaccard",
+    link: Link = "representative",
     threads: int | None = None,
     seed: int = 9001,
     progress: Progress | None = None,
@@ -66,9 +79,17 @@ def deduplicate(
         Slots of the MinHash signatures the candidates come from.
     keep : {"first", "longest"}
         Which of a cluster stays: the first row, or the one of most UTF-8 bytes.
-    engine : {"lsh", "exact"}
+    engine : {"auto", "lsh", "exact"}
         How pairs are found: by MinHash signatures, with probability `recall` at least, or all of
-        them, by a join over the rarest shingles.
+        them, by a join over the rarest shingles. By default whichever is estimated to be cheaper:
+        `stats.plan` says why.
+    measure : {"jaccard", "containment"}
+        What two documents have in common is measured against the union of both, or against the
+        smaller one, for documents inside documents: then the one of more n-grams stays, and
+        `keep` only decides between equals. Containment has the exact engine alone.
+    link : {"representative", "transitive"}
+        Whether a removed document resembles the one kept in its place itself, or is connected
+        with it by a chain of documents each of which resembles the next.
     threads : int, optional
         All cores by default. The result does not depend on it.
     seed : int
@@ -101,14 +122,19 @@ def deduplicate(
         num_perm=num_perm,
         keep=keep,
         engine=engine,
+        measure=measure,
+        link=link,
         seed=seed,
         threads=available_threads() if threads is None else threads,
     )
     report = progress or (lambda stage, done, total: None)
-    clock = Clock()
-    sketches, ids, _ = sketch(_batches(data, text, id, report), settings, clock)
+    clock, heard = Clock(), Heard(report)
+    read = clock.each("read", _batches(data, text, id, heard))
+    with clock("plan"):
+        batches, settings, plan = choose_engine(read, settings, heard)
+    sketches, ids, _ = sketch(batches, settings, clock)
     found = find(sketches, settings, ids, clock, report)
-    return make_result(sketches, found, settings, clock)
+    return make_result(sketches, found, settings, plan, clock)
 
 
 def _batches(data: Any, text: str, id: str | None, progress: Progress) -> Iterator[Batch]:

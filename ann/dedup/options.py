@@ -104,10 +104,18 @@ SEARCH = together(
     ),
     click.option(
         "--engine",
-        type=click.Choice(["lsh", "exact"]),
-        default="lsh",
+        type=click.Choice(["auto", "lsh", "exact"]),
+        default="auto",
         show_default=True,
-        help="Find pairs by MinHash, as surely as --recall says, or all of them by a join.",
+        help="Find pairs by MinHash, as surely as --recall says, or all of them by a join; auto"
+        " takes exact where it fits and makes the job no more than twice as long.",
+    ),
+    click.option(
+        "--measure",
+        type=click.Choice(["jaccard", "containment"]),
+        default="jaccard",
+        show_default=True,
+        help="What is common to two documents, of both together or of the smaller one.",
     ),
 )
 CHOICE = together(
@@ -117,6 +125,13 @@ CHOICE = together(
         default="first",
         show_default=True,
         help="Which of a cluster stays; ties by id.",
+    ),
+    click.option(
+        "--link",
+        type=click.Choice(["representative", "transitive"]),
+        default="representative",
+        show_default=True,
+        help="Remove what resembles a document that is kept, or all that chains of it lead to.",
     ),
 )
 OUTPUT = together(
@@ -160,6 +175,8 @@ def settings_of(threads: int | None, **parameters: Any) -> "Settings":
     from ann.dedup.sketching import bands_of
 
     settings = Settings(**parameters, threads=threads or available_threads())
+    if settings.engine == "exact" or settings.measure == "containment":
+        return settings
     try:
         bands_of(settings)
     except InputError as error:

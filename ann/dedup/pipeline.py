@@ -33,7 +33,14 @@ def find(
         verified = verify(sketches, leader, settings, clock, progress)
     with clock("link"):
         order = preference(settings.keep, sketches.sizes, ids)
-        representative, similarity, pairs = link(leader, verified, order, settings)
-        listed, unlisted = expand(leader, pairs)
-    crowded = int(verified.crowd.sum())
-    return Found(representative, similarity, listed, verified.candidates, unlisted, crowded)
+        linked = link(leader, verified, order, settings)
+        listed, unlisted = expand(leader, linked.pairs)
+    return Found(
+        linked.representative,
+        linked.similarity,
+        listed,
+        verified.candidates,
+        unlisted,
+        int(verified.crowd.sum()),
+        linked.giants,
+    )

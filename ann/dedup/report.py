@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import click
 
+from ann.dedup.engines import ASKED
 from ann.dedup.job import Outcome
 from ann.dedup.result import Cluster
 from ann.dedup.words import byte_count, counted, percent, probability
@@ -50,13 +51,18 @@ def _lines(outcome: Outcome) -> Iterator[str]:
         yield f"  Most texts have at most {units}, and only equal ones are found: see --ngram, and"
         yield "  --unit char for languages that put no spaces between words"
     pairs = counted(s.pairs, "pair")
-    yield f"  {pairs} of Jaccard similarity >= {p.threshold:g}, each one verified"
+    measure = "Jaccard similarity" if p.measure == "jaccard" else "containment"
+    yield f"  {pairs} of {measure} >= {p.threshold:g}, each one verified"
     if s.pairs_unlisted:
         yield f"  and {s.pairs_unlisted:,} more between identical documents, not listed"
     if s.crowded:
         crowded = counted(s.crowded, "document")
         yield f"  {crowded} with very many partners: of these, only pairs with the document"
         yield "  that is kept are sure to be listed"
+    if s.giants:
+        groups = counted(len(s.giants), "group")
+        yield f"  {groups} of up to {s.giants[0]:,} documents hang together by chains: too"
+        yield "  large to be merged, they were linked by resemblance to a document that is kept"
     if s.clusters:
         yield ""
         yield click.style("Largest clusters", bold=True) + f" of {s.clusters:,}"
@@ -79,6 +85,10 @@ def _lines(outcome: Outcome) -> Iterator[str]:
         f"  {p.ngram}-grams of {p.unit}s, {how};"
         f" {counted(s.candidates, 'candidate')} besides exact copies"
     )
+    if s.plan.why != ASKED:
+        costs = [f"{cost.seconds:.2g}" for cost in (s.plan.exact, s.plan.lsh) if cost]
+        estimate = f" ({' against '.join(costs)} s of one thread)" if costs else ""
+        yield click.style("Engine", bold=True) + f"  {s.plan.engine}: {s.plan.why}{estimate}"
     if outcome.output is not None:
         yield click.style("Written", bold=True) + f" to {outcome.output}"
 

@@ -9,6 +9,7 @@ import numpy as np
 from ann.bands import s_curve
 from ann.dedup.arrays import Bools, Floats, Found, Int64s, Pairs, Sketches
 from ann.dedup.columns import filtered
+from ann.dedup.engines import Plan
 from ann.dedup.running import Clock
 from ann.dedup.settings import InputError, Settings, need
 
@@ -37,12 +38,14 @@ class Stats:
     pairs_unlisted: int
     candidates: int
     crowded: int
+    giants: list[int]
     bytes: int
     bytes_removed: int
     bands: int
     rows: int
     recall_at_threshold: float
     settings: Settings
+    plan: Plan
     seconds: dict[str, float]
 
     def as_dict(self) -> dict[str, Any]:
@@ -144,7 +147,9 @@ def _recall(settings: Settings, sketches: Sketches) -> float:
     return float(s_curve(settings.threshold, sketches.bands, sketches.rows))
 
 
-def make_result(sketches: Sketches, found: Found, settings: Settings, clock: Clock) -> Result:
+def make_result(
+    sketches: Sketches, found: Found, settings: Settings, plan: Plan, clock: Clock
+) -> Result:
     """Count what was found."""
     shingles = np.diff(sketches.offsets)
     kept = found.representative == np.arange(len(sketches.sizes))
@@ -160,12 +165,14 @@ def make_result(sketches: Sketches, found: Found, settings: Settings, clock: Clo
         pairs_unlisted=found.unlisted,
         candidates=found.candidates,
         crowded=found.crowded,
+        giants=found.giants,
         bytes=int(sketches.sizes.sum()),
         bytes_removed=int(sketches.sizes[~kept].sum()),
         bands=sketches.bands,
         rows=sketches.rows,
         recall_at_threshold=_recall(settings, sketches),
         settings=settings,
+        plan=plan,
         seconds=clock.seconds,
     )
     return Result(kept, found.representative, found.similarity, found.pairs, stats)

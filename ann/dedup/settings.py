@@ -3,14 +3,16 @@
 import os
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from sketches._files import InputError as InputError
 from sketches._files import need as need
 
 Unit = Literal["word", "char"]
 Keep = Literal["first", "longest"]
-Engine = Literal["lsh", "exact"]
+Engine = Literal["auto", "lsh", "exact"]
+Measure = Literal["jaccard", "containment"]
+Link = Literal["representative", "transitive"]
 
 
 def available_threads() -> int:
@@ -47,9 +49,15 @@ class Settings:
         pair less.
     keep : {"first", "longest"}
         Which of a cluster stays: the first row, or the text of most bytes.
-    engine : {"lsh", "exact"}
+    engine : {"auto", "lsh", "exact"}
         Whether pairs are found by MinHash signatures, with probability `recall` at least, or all of
-        them by a join.
+        them by a join; or whichever is cheaper.
+    measure : {"jaccard", "containment"}
+        What is common in two sets of n-grams is measured against their union, or against the
+        smaller one of them.
+    link : {"representative", "transitive"}
+        Whether a document is removed only for one that it resembles itself, or for any that it is
+        connected with by a chain of resemblances.
     seed : int
         Seed of the shingle hash.
     threads : int
@@ -63,7 +71,9 @@ class Settings:
     num_perm: int = 128
     bits: int = 32
     keep: Keep = "first"
-    engine: Engine = "lsh"
+    engine: Engine = "auto"
+    measure: Measure = "jaccard"
+    link: Link = "representative"
     seed: int = 9001
     threads: int = 1
 
@@ -83,7 +93,20 @@ class Settings:
                 raise InputError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.bits not in (8, 16, 32):
             raise InputError(f"bits must be 8, 16 or 32, not {self.bits!r}")
-        for name, kind in (("unit", Unit), ("keep", Keep), ("engine", Engine)):
+        kinds: dict[str, Any] = {
+            "unit": Unit,
+            "keep": Keep,
+            "engine": Engine,
+            "measure": Measure,
+            "link": Link,
+        }
+        for name, kind in kinds.items():
             choices = get_args(kind)
             if getattr(self, name) not in choices:
                 raise InputError(f"{name} must be one of {choices}, not {getattr(self, name)!r}")
+        if (self.measure, self.engine) == ("containment", "lsh"):
+            raise InputError(
+                "containment needs the engine exact: a document inside one of ten times its length"
+                " has a Jaccard similarity of a tenth or less, at which no signature can promise"
+                " to find it"
+            )

@@ -92,7 +92,6 @@ def sketch(batches: Iterable[Batch], settings: Settings, clock: Clock) -> Docume
         return keys, sketched._replace(signatures=NONE), batch._replace(texts=None)
 
     with clock("sketch"):
-        batches = clock.each("read", batches)
         parts = list(ordered_map(one, batches, settings.threads)) or [one(Batch([], np.arange(0)))]
         keys, sketched, remembered = map(list, zip(*parts, strict=True))
         del parts

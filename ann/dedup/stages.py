@@ -11,7 +11,7 @@ are mapped from its files instead.
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ import numpy as np
 from ann import _pairs
 from ann.dedup.arrays import Batch, Documents, Found, Mapped, Pairs, Progress, Sketches, Verified
 from ann.dedup.columns import id_array
+from ann.dedup.engines import SAMPLE, Cost, Plan, certain, make_plan
 from ann.dedup.linking import link, preference
 from ann.dedup.listing import expand
 from ann.dedup.running import Clock, ordered_map
@@ -37,8 +38,8 @@ KEYS = "keys.bin"  # in the work folder, while pairs are sought
 
 PARAMETERS = {  # of `Settings`, which stage each belongs to
     "sketch": ("ngram", "unit", "num_perm", "bits", "seed"),
-    "pairs": ("threshold", "recall", "engine"),
-    "cluster": ("keep",),
+    "pairs": ("threshold", "recall", "engine", "measure"),
+    "cluster": ("keep", "link"),
 }
 FREE = ("threads",)  # what may change between runs
 
@@ -139,8 +140,10 @@ def in_stages(
 ) -> tuple[Documents, Found]:
     """All stages, each unless it is done already."""
     sketch_stage(work, sources, reading, settings, unusable, clock, progress)
+    with clock("plan"):
+        settings, plan = choose(work, settings, memory)
     known = documents(work, settings, memory)
-    pairs_stage(work, known, settings, clock, progress)
+    pairs_stage(work, known, settings, plan, clock, progress)
     cluster_stage(work, known, settings, clock)
     return known, clusters(work)
 
@@ -268,6 +271,32 @@ def documents(work: Work, settings: Settings, memory: int | None = None) -> Docu
     return Documents(sketches, ids, columns["places"])
 
 
+def choose(work: Work, settings: Settings, memory: int | None) -> tuple[Settings, Plan]:
+    """The settings with an engine in them, and why it is that one."""
+    if (plan := certain(settings)) is None:
+        columns = read_store(work.folder / "sketch", _columns(settings))
+        rows = min(SAMPLE, len(columns["ends"]))
+        ends = np.append(np.zeros(1, np.int64), columns["ends"][:rows])
+        sample = Sketched(
+            np.array(columns["signatures"][:rows]),
+            np.array(columns["fingerprints"][:rows]),
+            ends,
+            np.array(columns["shingles"][: ends[-1]]),
+            0,
+            0,
+        )
+        text = int(columns["sizes"][:rows].sum())
+        plan = make_plan([sample], text, len(columns["ends"]), settings, memory)
+    return replace(settings, engine=plan.engine), plan
+
+
+def planned(work: Work, settings: Settings) -> tuple[Settings, Plan]:
+    """What `choose` gave when the pairs were found."""
+    told = (work.counts("pairs") or {})["plan"]
+    costs = {name: Cost(**told[name]) for name in ("exact", "lsh") if told[name]}
+    return replace(settings, engine=told["engine"]), Plan(**told | costs)
+
+
 def _with_keys(work: Work, sketches: Sketches, settings: Settings) -> Sketches:
     """The sketches with the keys of their bands, in a file, band by band."""
     if not sketches.bands or not len(sketches.sizes):  # the exact engine takes none
@@ -299,20 +328,22 @@ def pairs_stage(
     work: Work,
     known: Documents,
     settings: Settings,
+    plan: Plan,
     clock: Clock,
     progress: Progress,
     *,
-    replace: bool = False,
+    anew: bool = False,
 ) -> None:
     """Find the verified pairs."""
-    if not work.begin("pairs", parameters(settings, "pairs"), replace=replace):
+    if not work.begin("pairs", parameters(settings, "pairs"), replace=anew):
         return
     with clock("pairs"):
         sketches = _with_keys(work, known.sketches, settings)
         leader = copies(sketches)
     with clock("verify"):
         found = verify(sketches, leader, settings, clock, progress)
-    counts = {"candidates": found.candidates, "pairs": len(found.pairs.a)}
+    counts: dict[str, Any] = {"candidates": found.candidates, "pairs": len(found.pairs.a)}
+    counts["plan"] = asdict(plan)
     counts["crowded"] = int(found.crowd.sum())
     _save(work, "pairs", PAIRS, counts, leader, found.crowd, *found.pairs)
     (work.folder / KEYS).unlink(missing_ok=True)
@@ -342,12 +373,16 @@ def cluster_stage(
         former = read_store(work.folder / "pairs", PAIRS)
         leader, crowd = former["leader"], former["crowd"]
         sets = no_sets(known.sketches)
-        make_sets(known.sketches, sets, np.flatnonzero(crowd).astype(np.uint32))
+        needed = crowd
+        if (settings.measure, settings.link) != ("jaccard", "representative"):
+            needed = leader == np.arange(len(leader))
+        make_sets(known.sketches, sets, np.flatnonzero(needed).astype(np.uint32))
         found = Verified(sets, Pairs(former["a"], former["b"], former["jaccard"]), 0, crowd)
         order = preference(settings.keep, known.sketches.sizes, known.ids)
-        representative, similarity, pairs = link(leader, found, order, settings)
-        listed, unlisted = expand(leader, pairs)
-    _save(work, "cluster", CLUSTER, {"unlisted": unlisted}, representative, similarity, *listed)
+        linked = link(leader, found, order, settings)
+        listed, unlisted = expand(leader, linked.pairs)
+    counts = {"unlisted": unlisted, "giants": linked.giants}
+    _save(work, "cluster", CLUSTER, counts, linked.representative, linked.similarity, *listed)
 
 
 def clusters(work: Work) -> Found:
@@ -361,6 +396,7 @@ def clusters(work: Work) -> Found:
         counts["candidates"],
         counts["unlisted"],
         counts["crowded"],
+        counts["giants"],
     )
 
 

@@ -55,8 +55,9 @@ def pairs(
     clock = Clock()
     with open_work(folder, create=False) as work:
         settings = _settings(work, "pairs", parameters, threads)
+        settings, plan = stages.choose(work, settings, memory)
         known = stages.documents(work, settings, memory)
-        stages.pairs_stage(work, known, settings, clock, progress, replace=True)
+        stages.pairs_stage(work, known, settings, plan, clock, progress, anew=True)
         counts = work.counts("pairs") or {}
     return counts | {"work": str(folder), "seconds": clock.seconds}
 
@@ -77,7 +78,8 @@ def cluster(folder: Path, parameters: dict[str, Any]) -> Outcome:
         sources = reading.open(unusable)
         stages.recall_sources(work, sources, unusable)
         found = stages.clusters(work)
-        return make_outcome(sources, known, found, settings, unusable, clock, None)
+        settings, plan = stages.planned(work, settings)
+        return make_outcome(sources, known, found, settings, plan, unusable, clock, None)
 
 
 def apply(folder: Path, writing: Writing, threads: int | None, progress: Progress) -> Outcome:
@@ -92,7 +94,10 @@ def apply(folder: Path, writing: Writing, threads: int | None, progress: Progres
         unusable = Unusable(reading.skip_bad)
         sources = opened(unusable)
         stages.recall_sources(work, sources, unusable)
-        outcome = make_outcome(sources, known, found, settings, unusable, clock, writing.output)
+        settings, plan = stages.planned(work, settings)
+        outcome = make_outcome(
+            sources, known, found, settings, plan, unusable, clock, writing.output
+        )
         with output_folder(target, writing.force) as fresh:
             assert fresh is not None
             again = opened if writing.report else None

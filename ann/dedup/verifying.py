@@ -135,7 +135,7 @@ def _meet(
 
     def one(task: tuple[UInt32s, UInt32s]) -> tuple[int, UInt32s, UInt32s, Floats]:
         a, b = task
-        similarity = _pairs.jaccard(
+        similarity = _pairs.similarity(
             a, b, sets.starts, sets.sizes, sets.shingles, settings.threshold, sets.outlines
         )
         close = similarity >= settings.threshold

@@ -28,7 +28,7 @@ def test_the_summary_in_a_pipe(corpus, write, json_lines):
     expected = ann.deduplicate(corpus).stats
     first = f"{expected.documents:,} documents: {expected.kept:,} kept, {expected.removed:,} near"
     assert done.stdout.startswith(first)
-    for piece in ("Largest clusters", "row ", "found with probability 0.99", "saved"):
+    for piece in ("Largest clusters", "row ", "every pair is found", "saved"):
         assert piece in done.stdout
 
 

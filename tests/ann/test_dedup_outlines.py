@@ -34,10 +34,10 @@ def test_what_reaches_the_threshold_is_never_refused(seed, sizes, threshold):
     assert made.tolist() == counts.tolist()
     for level in _cpu.available():
         _cpu.set_isa(level)
-        exact = _pairs.jaccard(a, b, starts, counts, shingles)
+        exact = _pairs.similarity(a, b, starts, counts, shingles)
         common = np.array([c for c, _, _ in sizes]) / np.maximum(1, [sum(s) for s in sizes])
         assert exact.tolist() == common.tolist()
-        quick = _pairs.jaccard(a, b, starts, counts, shingles, threshold, outlines)
+        quick = _pairs.similarity(a, b, starts, counts, shingles, threshold, outlines)
         assert quick.tolist() == np.where(exact >= threshold, exact, 0).tolist()
 
 
@@ -45,7 +45,7 @@ def test_outlines_of_other_sets_are_refused():
     one = np.array([0]), np.array([1]), np.array([7], np.uint64)
     pair = np.zeros(1, np.uint32), np.zeros(1, np.uint32)
     with pytest.raises(ValueError, match="outlines must be"):
-        _pairs.jaccard(*pair, *one, 0.5, np.zeros((2, 8), np.uint64))
+        _pairs.similarity(*pair, *one, 0.5, np.zeros((2, 8), np.uint64))
     rows = np.zeros(1, np.uint32)
     with pytest.raises(ValueError, match="counts must be"):
         _pairs.distinct_sets(

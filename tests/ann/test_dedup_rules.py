@@ -36,7 +36,7 @@ def outcome(tmp_path_factory):
     folder = tmp_path_factory.mktemp("rules")
     plain = folder / "rules.jsonl"
     plain.write_bytes(gzip.decompress(RULES.read_bytes()))
-    return run([str(plain)], Settings(threads=2), output=folder / "out", id="id")
+    return run([str(plain)], Settings(threads=2, engine="lsh"), output=folder / "out", id="id")
 
 
 def test_recall_and_precision(outcome, truth):

@@ -71,7 +71,7 @@ def test_every_container_gives_the_same(container, corpus):
 def test_pairs_of_an_arrow_table_are_those_of_the_exact_join(oracle):
     texts = oracle.make_corpus(11, 2000)[:5000]
     assert len(texts) > 4500
-    result = ann.deduplicate(pa.table({"text": texts}))
+    result = ann.deduplicate(pa.table({"text": texts}), engine="lsh")
     truth = check(result, texts, oracle)
     assert len(truth) > 1000
     assert len(found(result)) >= 0.99 * len(truth)
@@ -82,7 +82,7 @@ def test_pairs_of_an_arrow_table_are_those_of_the_exact_join(oracle):
     [(0.5, {"ngram": 3}), (0.7, {"unit": "char", "ngram": 8}), (1.0, {}), (0.9, {"ngram": 1})],
 )
 def test_other_thresholds_and_shingles(threshold, shingling, corpus, oracle):
-    result = ann.deduplicate(corpus, threshold=threshold, **shingling)
+    result = ann.deduplicate(corpus, threshold=threshold, engine="lsh", **shingling)
     truth = check(result, corpus, oracle, threshold, **shingling)
     assert len(found(result)) >= 0.98 * len(truth) > 100
 
@@ -109,7 +109,7 @@ def test_recall_at_the_threshold_over_many_seeds():
             shared = [f"s{family}x{i}" for i in range(80)]
             for side in "ab":
                 texts.append(" ".join(shared + [f"{side}{family}x{i}" for i in range(10)]))
-        result = ann.deduplicate(texts, ngram=1, seed=seed)
+        result = ann.deduplicate(texts, ngram=1, seed=seed, engine="lsh")
         exact = {(row, row + 1): 0.8 for row in range(0, 200, 2)}
         assert found(result).items() <= exact.items()
         pairs += len(exact)

@@ -43,8 +43,8 @@ def found(join, step=3):
     join.index()
     pairs = {}
     for start in range(0, len(join), step):
-        a, b, similar, compared = join.pairs(start, min(start + step, len(join)))
-        assert compared >= len(a)
+        a, b, similar, compared, looked = join.pairs(start, min(start + step, len(join)))
+        assert looked >= compared >= len(a)
         new = dict(zip(zip(a.tolist(), b.tolist(), strict=True), similar.tolist(), strict=True))
         assert not new.keys() & pairs.keys()
         pairs |= new

@@ -91,8 +91,8 @@ def test_distinct_sets_and_jaccard(sets, spread):
     ]
     for level, threshold in itertools.product(_cpu.available(), (0, 0.1, 0.5, 0.8, 1.0)):
         _cpu.set_isa(level)
-        found = _pairs.jaccard(a, b, starts, counts, shingles, threshold)
-        quick = _pairs.jaccard(a, b, starts, counts, shingles, threshold, outlines)
+        found = _pairs.similarity(a, b, starts, counts, shingles, threshold)
+        quick = _pairs.similarity(a, b, starts, counts, shingles, threshold, outlines)
         assert quick.tolist() == found.tolist()
         for got, exact in zip(found, truth, strict=True):
             assert got == (exact if exact >= threshold else 0)
@@ -156,14 +156,14 @@ def test_link_represents_by_partners_only(order, edges):
         (lambda: _pairs.text_keys(np.array([-1, 2]), np.zeros(3, np.uint64)), "offsets"),
         (lambda: _pairs.CandidatePairs(np.zeros((3, 1), np.uint64), [True]), "entries"),
         (
-            lambda: _pairs.jaccard(
+            lambda: _pairs.similarity(
                 np.array([2], np.uint32), np.array([0], np.uint32), np.array([0, 1]),
                 np.array([1, 1]), np.zeros(3, np.uint64),
             ),
             "not there",
         ),
         (
-            lambda: _pairs.jaccard(
+            lambda: _pairs.similarity(
                 np.array([1], np.uint32), np.array([0], np.uint32), np.array([0, 1]),
                 np.array([1, 3]), np.zeros(3, np.uint64),
             ),
