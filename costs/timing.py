@@ -1,0 +1,200 @@
+"""Run a function at growing sizes within a budget, and fit what it took.
+
+Sizes double until the next would eat a sixth of the budget; then a geometric ladder of them is run
+round after round, in a new order each, so that a slow moment of the machine meets all sizes and not
+one. Short calls are timed many at a time, after one call that warms caches and branch predictors up
+(a long one warms itself). The median over rounds is what is fitted.
+"""
+
+import gc
+import math
+import time
+import tracemalloc
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+
+from costs._checks import number
+from costs.fits import SEED, SMALLEST, Fit, fit_times
+
+SMALL_S = 2e-4  # timed together: 4,000 times the resolution of the clock
+WARM_S = 1e-2  # a longer call refills the caches at 1 % of its time or less
+RUNGS = 16  # sizes: more say little more, and each costs its share of the budget
+FRESH = 64  # inputs made for one timing at most, and
+MAKING_S = 5e-3  # time spent on them, beyond the first
+DEARER = 16  # times as long as a call: an input that takes longer to make may be used again
+MAX_N = 10_000_000
+
+Progress = Callable[[float, float], None]
+
+
+def fit(
+    fn: Callable[[Any], Any],
+    make_input: Callable[[int], Any] | None = None,
+    *,
+    budget_s: float = 10.0,
+    n_min: int = 16,
+    n_max: int = MAX_N,
+    measure: Literal["time", "cpu", "memory"] = "time",
+    fresh: bool | None = None,
+    progress: Progress = lambda done, budget: None,
+) -> Fit:
+    """Measure a function at growing sizes, and fit its complexity.
+
+    Parameters
+    ----------
+    fn : callable
+        Called with an input; what it returns is dropped.
+    make_input : callable, optional
+        From n to the input, outside the timing but inside the budget. Without it n itself is the
+        input.
+    budget_s : float, default 10.0
+        Seconds for everything. It is overrun by what one round takes at most.
+    n_min, n_max : int, default 16 and 10,000,000
+        The sizes stay between them; below n_max they end where the budget does.
+    measure : {"time", "cpu", "memory"}, default "time"
+        Seconds a call; seconds of processor time a call, for a machine that others use too (waiting
+        does not count, all threads do); or the peak of bytes that Python and numpy allocate.
+    fresh : bool, optional
+        Whether every call gets a new input, as a function needs that changes it (a sort in place).
+        By default it does, unless an input takes 16 times as long to make as the call.
+    progress : callable, optional
+        Called with the seconds used and the budget.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    ValueError
+        If fewer than four sizes fit into the budget, or for arguments out of range.
+    """
+    if measure not in ("time", "cpu", "memory"):
+        raise ValueError(f"measure must be 'time', 'cpu' or 'memory', not {measure!r}")
+    if not callable(fn) or not (make_input is None or callable(make_input)):
+        raise TypeError("fn and make_input must be callable")
+    low, high = int(number(n_min, "n_min", least=1)), int(number(n_max, "n_max", least=1))
+    clock = time.process_time if measure == "cpu" else time.perf_counter
+    budget = number(budget_s, "budget_s", above=0.0)
+    run = _Runs(fn, make_input or (lambda n: n), fresh, budget, clock)
+    ladder = run.ladder(low, high)
+    if measure == "memory":
+        pairs = [(n, run.peak(n)) for n in ladder]
+        return fit_times(*zip(*pairs, strict=True), unit="B")
+    rng = np.random.default_rng(SEED)
+    ns: list[int] = []
+    seconds: list[float] = []
+    longest = 0.0
+    while not ns or run.used() + longest < run.budget:
+        start = run.used()
+        for n in rng.permutation(ladder):
+            ns.append(int(n))
+            seconds.append(run.time(int(n)))
+            progress(min(run.used(), run.budget), run.budget)
+        longest = max(longest, run.used() - start)
+    return fit_times(ns, seconds)
+
+
+class _Runs:
+    """Timed calls, and the budget they share."""
+
+    def __init__(
+        self,
+        fn: Callable[[Any], Any],
+        make_input: Callable[[int], Any],
+        fresh: bool | None,
+        budget: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self.fn, self.make, self.fresh, self.budget = fn, make_input, fresh, budget
+        self.clock = clock
+        self.start = time.perf_counter()
+        self.seen: dict[int, float] = {}  # seconds a call, as last timed
+
+    def used(self) -> float:
+        return time.perf_counter() - self.start
+
+    def time(self, n: int) -> float:
+        """Seconds a call at size n."""
+        expected = self._expected(n)
+        calls = 1 if expected >= SMALL_S else math.ceil(SMALL_S / max(expected, 1e-8))
+        inputs = self._inputs(n, calls, expected)
+        if expected < WARM_S:
+            self.fn(inputs.pop() if len(inputs) > 1 else self.make(n))
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            took = _run(self.fn, inputs, self.clock)
+        finally:
+            if collecting:
+                gc.enable()
+        self.seen[n] = max(took, 1e-9) / len(inputs)
+        return self.seen[n]
+
+    def _inputs(self, n: int, calls: int, expected: float) -> list[Any]:
+        """An input for each call; one more call's worth, where that is cheap, to warm up."""
+        start = time.perf_counter()
+        made = [self.make(n)]
+        while len(made) <= min(calls, FRESH) and time.perf_counter() - start < MAKING_S:
+            made.append(self.make(n))
+        making = (time.perf_counter() - start) / len(made)
+        again = making > DEARER * expected if self.fresh is None else not self.fresh
+        if again and len(made) < calls:
+            made *= math.ceil(calls / len(made))
+        return made
+
+    def _expected(self, n: int) -> float:
+        """The time at the nearest size that was timed; unknown at first, hence one call alone."""
+        if not self.seen:
+            return SMALL_S
+        return self.seen[min(self.seen, key=lambda seen: abs(math.log(seen / n)))]
+
+    def peak(self, n: int) -> float:
+        """Bytes that Python and numpy allocate at most during a call at size n."""
+        given = self.make(n)
+        tracing = tracemalloc.is_tracing()
+        if not tracing:
+            tracemalloc.start()
+        try:
+            before, _ = tracemalloc.get_traced_memory()
+            tracemalloc.reset_peak()
+            self.fn(given)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            if not tracing:
+                tracemalloc.stop()
+        return float(max(peak - before, 1))  # a call that allocates nothing has no logarithm
+
+    def ladder(self, low: int, high: int) -> list[int]:
+        """Sizes from `low` to the largest that is affordable."""
+        n, last, spent = low, 0.0, 0.0
+        while True:
+            before = self.used()
+            try:
+                self.time(n)
+            except MemoryError:
+                n //= 2
+                break
+            last, spent = spent, self.used() - before
+            growth = max(2.0, spent / last if last > 1e-3 else 2.0)
+            if 2 * n > high or growth * spent > self.budget / 6:
+                break
+            n *= 2
+        top = high if 2 * n > high and spent < self.budget / 12 else n
+        count = min(RUNGS, 1 + round(2 * math.log2(max(top / low, 1))))
+        found = np.unique(np.geomspace(low, top, max(count, 1)).round().astype(np.int64))
+        if len(found) < SMALLEST:
+            raise ValueError(
+                f"only {len(found)} size{'s' * (len(found) != 1)} from {low} to {top} within "
+                f"{self.budget:g} s: raise budget_s or lower n_min"
+            )
+        return [int(v) for v in found]
+
+
+def _run(fn: Callable[[Any], Any], inputs: list[Any], clock: Callable[[], float]) -> float:
+    start = clock()
+    for each in inputs:
+        fn(each)
+    return clock() - start
