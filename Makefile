@@ -4,9 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --quiet
-COMPILED := $(wildcard setup.py csrc/* sketches/*.p[yx][xd] ann/*.p[yx][xd])
+COMPILED := $(wildcard setup.py csrc/* sketches/*.p[yx][xd] ann/*.p[yx][xd] costs/*.p[yx][xd])
 INSTALLED := tractable.py $(shell find sketches ann costs -name '*.py' -o -name '*.html')
-STUBS := $(wildcard sketches/*.pyi ann/*.pyi)
+STUBS := $(wildcard sketches/*.pyi ann/*.pyi costs/*.pyi)
 
 help:  ## list the recipes
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,7 +47,7 @@ test-slow: dev  ## the tests that take minutes
 lint: dev  ## style, types, and the stubs against the compiled modules
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	PATH="$(BIN):$$PATH" cython-lint sketches ann
+	PATH="$(BIN):$$PATH" cython-lint sketches ann costs
 	$(BIN)/mypy
 	$(BIN)/stubtest --concise --ignore-disjoint-bases --allowlist tools/stubtest.txt \
 	    $(subst /,.,$(STUBS:.pyi=))
@@ -83,6 +83,6 @@ dist: dev  ## sdist and wheel, each installed and tested in a fresh venv outside
 
 clean:  ## remove all that was built
 	rm -rf .venv .venv-demo build dist docs/_build *.egg-info
-	find sketches ann -name '*.so' -delete
+	find sketches ann costs -name '*.so' -delete
 
 .PHONY: help dev demo test test-slow lint asan neon bench bench-quick docs dist clean

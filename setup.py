@@ -71,6 +71,7 @@ EXTENSIONS = [
     "ann._jsonl",
     "ann._join",
 ]
+ALONE = ["costs._measure", "costs._spans"]  # without SHARED, which would import sketches
 
 HEADERS = ["setup.py", *glob("csrc/*.h")]  # all that every object depends on
 
@@ -99,25 +100,29 @@ def extension(name):
     )
 
 
+def cython(names, shared=None):
+    return cythonize(
+        [extension(name) for name in names],
+        build_dir=None if COVERAGE else BUILD,  # Cython.Coverage wants the .c beside the .pyx
+        shared_utility_qualified_name=shared,
+        nthreads=CORES,
+        compiler_directives={
+            "language_level": 3,
+            "boundscheck": CHECKED,
+            "wraparound": False,
+            "initializedcheck": CHECKED,
+            "cdivision": True,
+            "embedsignature": True,
+            "freethreading_compatible": True,
+            "linetrace": COVERAGE,
+        },
+    )
+
+
 if __name__ == "__main__":  # where processes are spawned, cythonize's workers import this file
     setup(
         libraries=[library(isa, flags) for isa, flags in LIBRARIES.items()],
-        ext_modules=cythonize(
-            [extension(name) for name in EXTENSIONS],
-            build_dir=None if COVERAGE else BUILD,  # Cython.Coverage wants the .c beside the .pyx
-            shared_utility_qualified_name=SHARED,
-            nthreads=CORES,
-            compiler_directives={
-                "language_level": 3,
-                "boundscheck": CHECKED,
-                "wraparound": False,
-                "initializedcheck": CHECKED,
-                "cdivision": True,
-                "embedsignature": True,
-                "freethreading_compatible": True,
-                "linetrace": COVERAGE,
-            },
-        ),
+        ext_modules=cython(EXTENSIONS, SHARED) + cython(ALONE),
         options={
             "build": {"build_lib": f"{BUILD}/lib"},
             "build_clib": {"build_clib": BUILD, "build_temp": BUILD},

@@ -10,7 +10,7 @@ do not tell them apart. Intervals are quantiles of the sample.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,12 +20,16 @@ from costs._choice import Candidate, choose
 from costs.classes import CLASSES
 from costs.usl import Interval
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 SEED = 9001  # of the sample: the same data give the same answer
 DRAWS = 2000
 NAMED = 0.8  # weight from which on one class is named
 TOGETHER = 0.95  # weight that the classes named together hold
 LEAST_SPREAD = 2e-3  # of a size's relative error: no clock and no machine repeats better
 UNKNOWN_SPREAD = 1e-2  # the same, where nothing was repeated
+MOST = 32  # sizes judged; more are put together, neighbours with neighbours
 SMALLEST = 4  # distinct sizes: with fewer, two terms leave nothing to judge them by
 
 
@@ -173,6 +177,12 @@ class Fit:
             return math.inf
         return float(grid[over[0] - 1]) if over[0] else 0.0
 
+    def plot(self, axes: "Axes | None" = None) -> "Axes":
+        """Draw it, with matplotlib (the extra `plots`)."""
+        from costs.plots import draw_fit
+
+        return draw_fit(self, axes)
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON: classes, weights, formula, exponent, the break, the data."""
         return {
@@ -252,6 +262,8 @@ def fit_times(
             f"{len(distinct)} distinct size{'s' * (len(distinct) != 1)}: a fit needs at least "
             f"{SMALLEST}, and does well from 10 on that span a factor of 100"
         )
+    if len(distinct) > MOST:
+        distinct, where = _bins(n)
     groups = [y[where == i] for i in range(len(distinct))]
     median = np.array([np.median(group) for group in groups])
     candidates = choose(distinct, median, _spread(groups))
@@ -266,6 +278,14 @@ def fit_times(
         candidates,
         _sample(candidates, distinct),
     )
+
+
+def _bins(n: Floats) -> tuple[Floats, Any]:
+    """Sizes put together in geometric bins, each at its median size."""
+    edges = np.geomspace(n.min(), n.max(), MOST + 1)
+    raw = np.clip(np.searchsorted(edges, n, side="right") - 1, 0, MOST - 1)
+    _, where = np.unique(raw, return_inverse=True)
+    return np.array([np.median(n[where == i]) for i in range(where.max() + 1)]), where
 
 
 def _spread(groups: list[Floats]) -> float:

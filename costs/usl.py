@@ -17,13 +17,16 @@ given.
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from costs._checks import Floats, level, positive
 from costs._student import student_quantile
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Law = Literal["amdahl", "usl"]
 NAMES = ("alpha", "beta", "gamma")
@@ -113,6 +116,12 @@ class Scaling:
         if not self.n.min() <= at <= self.n.max():
             return None
         return Peak(at, self.throughput(at))
+
+    def plot(self, axes: "Axes | None" = None) -> "Axes":
+        """Draw it, with matplotlib (the extra `plots`)."""
+        from costs.plots import draw_scaling
+
+        return draw_scaling(self, axes)
 
     @property
     def limit(self) -> float:

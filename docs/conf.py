@@ -14,6 +14,7 @@ exclude_patterns = ["_build"]
 
 autodoc_default_options = {"members": True, "show-inheritance": True}
 napoleon_google_docstring = False
+napoleon_use_ivar = True  # an attribute named n is no target for every other n
 
 html_theme = "furo"
 html_title = f"tractable {release}"

@@ -1,0 +1,183 @@
+"""The loops of csrc/costs.h, timed, behind plain numbers; `costs.machine` says what they mean.
+
+Buffers are C memory of this module's own, since a memoryview would bring in code that `sketches`
+owns. Everything here runs without the interpreter lock.
+"""
+
+import os
+
+cimport cython
+from libc.stddef cimport size_t
+from libc.stdlib cimport free
+
+cdef extern from "<stdlib.h>" nogil:
+    int posix_memalign(void **block, size_t alignment, size_t bytes)
+
+cdef extern from "<time.h>" nogil:
+    struct timespec:
+        long tv_sec
+        long tv_nsec
+    int clock_gettime(int clock, timespec *now)
+    int CLOCK_MONOTONIC
+
+cdef extern from "costs.h" nogil:
+    enum: COSTS_CHAINS
+    ctypedef enum isa_level:
+        ISA_BASELINE, ISA_NEON, ISA_AVX2, ISA_AVX512
+    isa_level isa_detect()
+    ctypedef struct costs_kernels:
+        double (*read)(const double *a, size_t n) noexcept nogil
+        void (*write)(double *a, size_t n) noexcept nogil
+        void (*copy)(double *a, const double *b, size_t n) noexcept nogil
+        void (*triad)(double *a, const double *b, const double *c, size_t n) noexcept nogil
+        double (*scalar64)(size_t rounds) noexcept nogil
+        double (*vector64)(size_t rounds) noexcept nogil
+        float (*vector32)(size_t rounds) noexcept nogil
+        int bytes
+    const costs_kernels *costs_kernels_for(int level)
+    void **costs_chase "(void **)costs_chase"(void **at, size_t steps)
+    void costs_shuffle(void **block, size_t bytes, size_t stride)
+
+cdef dict LEVELS = {
+    "baseline": ISA_BASELINE, "neon": ISA_NEON, "avx2": ISA_AVX2, "avx512": ISA_AVX512,
+}
+cdef enum:
+    STEP = 64  # bytes a cache line, as the chase takes them
+
+LINE = STEP
+ALIGNED = 1 << 21  # a huge page, where the system gives them
+
+
+def available():
+    """The instruction sets this machine can run, lowest first."""
+    cdef int best = isa_detect()
+    if best == ISA_NEON:
+        return ["baseline", "neon"]
+    return [name for name, value in LEVELS.items() if value != ISA_NEON and value <= best]
+
+
+def default_isa():
+    """The highest of them, or what TRACTABLE_ISA asks for."""
+    asked = os.environ.get("TRACTABLE_ISA")
+    return asked if asked in available() else max(available(), key=LEVELS.get)
+
+
+cdef const costs_kernels *_kernels(str isa) except NULL:
+    if isa not in available():
+        raise ValueError(f"no instruction set {isa!r} here; this machine has {available()}")
+    return costs_kernels_for(LEVELS[isa])
+
+
+cdef void fill(double *block, double value, size_t n) noexcept nogil:
+    cdef size_t i
+    for i in range(n):
+        block[i] = value
+
+
+cdef inline double now() noexcept nogil:
+    cdef timespec t
+    clock_gettime(CLOCK_MONOTONIC, &t)
+    return t.tv_sec + 1e-9 * t.tv_nsec
+
+
+cdef class Buffers:
+    """Three arrays a = 0, b = 2, c = 1 of doubles: what the bandwidth loops run over.
+
+    Parameters
+    ----------
+    bytes : int
+        Of each array; rounded down to whole doubles.
+    """
+    cdef double *a[3]
+    cdef readonly size_t n  # doubles an array
+    cdef readonly double total  # of what the last loop read
+    cdef size_t linked      # of the chase: bytes that are linked now
+    cdef cython.pymutex lock
+
+    def __cinit__(self, size_t bytes):
+        cdef int i
+        cdef void *block
+        if bytes < LINE:
+            raise ValueError(f"an array needs at least {LINE} bytes, not {bytes}")
+        self.n = bytes // 8
+        for i in range(3):
+            if bytes >> 48 or posix_memalign(&block, ALIGNED, (self.n * 8 + LINE)):
+                raise MemoryError(f"no memory for three arrays of {bytes} bytes")
+            self.a[i] = <double *>block
+            fill(self.a[i], 0.0 if i == 0 else 2.0 / i, self.n + STEP // 8)
+
+    def __dealloc__(self):
+        cdef int i
+        for i in range(3):
+            free(self.a[i])
+
+    def run(self, str loop not None, str isa not None, size_t bytes, size_t passes):
+        """Seconds of `passes` passes of a loop over the first `bytes` of each array it uses."""
+        cdef const costs_kernels *k = _kernels(isa)
+        cdef size_t n = bytes // 8, _
+        cdef double start, stop, total = 0
+        cdef int which = {"read": 0, "write": 1, "copy": 2, "triad": 3}[loop]
+        if n > self.n:
+            raise ValueError(f"{bytes} bytes are more than the {self.n * 8} of an array")
+        self.linked = 0
+        with self.lock, nogil:
+            start = now()
+            for _ in range(passes):
+                if which == 0:
+                    total += k.read(self.a[0], n)
+                elif which == 1:
+                    k.write(self.a[0], n)
+                elif which == 2:
+                    k.copy(self.a[0], self.a[1], n)
+                else:
+                    k.triad(self.a[0], self.a[1], self.a[2], n)
+            stop = now()
+        self.total = total
+        return stop - start
+
+    def values(self, size_t n):
+        """The first n numbers of each array."""
+        if n > self.n:
+            raise ValueError(f"there are {self.n}")
+        return [[self.a[i][j] for j in range(n)] for i in range(3)]
+
+    def chase(self, size_t bytes, size_t steps):
+        """Seconds of `steps` dependent loads in random order over the first `bytes`."""
+        cdef double start, stop
+        cdef void **block = <void **>self.a[0]
+        cdef void **at
+        cdef bint fresh
+        if not 2 * LINE <= bytes <= self.n * 8:
+            raise ValueError(f"bytes must lie between {2 * LINE} and {self.n * 8}, not {bytes}")
+        with self.lock:
+            fresh = self.linked != bytes
+            self.linked = bytes
+            with nogil:
+                if fresh:
+                    costs_shuffle(block, bytes, STEP)
+                start = now()
+                at = costs_chase(block, steps)
+                stop = now()
+        if at == NULL:
+            raise AssertionError("the chain ended")
+        return stop - start
+
+
+def arithmetic(str loop not None, str isa not None, size_t rounds):
+    """(seconds, operations) of an arithmetic loop; a fused multiply-add counts two."""
+    cdef const costs_kernels *k = _kernels(isa)
+    cdef int which = {"scalar64": 0, "vector64": 1, "vector32": 2}[loop]
+    cdef double start, stop, total
+    with nogil:
+        start = now()
+        if which == 0:
+            total = k.scalar64(rounds)
+        elif which == 1:
+            total = k.vector64(rounds)
+        else:
+            total = k.vector32(rounds)
+        stop = now()
+    lanes = 1 if which == 0 else k.bytes // (8 if which == 1 else 4)
+    if not total > 0:
+        raise AssertionError("the numbers were lost")
+    return stop - start, 2 * COSTS_CHAINS * lanes * rounds

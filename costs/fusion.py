@@ -1,0 +1,164 @@
+"""Fusing element-wise steps: what is saved when the data pass once instead of once a step.
+
+A step of numpy reads its operands from memory and writes its result back. k steps fused read each
+operand once and write once. For a * b + c on float64 that is 32 bytes an element instead of 48; the
+line that a store brings in counts on both sides. The arithmetic stays, and so does its roof.
+
+Both ways are run by `check`: the plain expression into arrays made before, and the same steps block
+by block, the block small enough for the first cache, so that only operands and result touch memory.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from costs._checks import number
+from costs.machine import Machine
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class FusionCheck:
+    """Predicted and measured gain of fusing; seconds are medians of runs that took turns."""
+
+    predicted: float
+    measured: float
+    unfused_s: float
+    fused_s: float
+
+    @property
+    def error(self) -> float:
+        """abs(predicted - measured) / measured."""
+        return abs(self.predicted - self.measured) / self.measured
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """What fusing predicts.
+
+    Attributes
+    ----------
+    bytes_unfused, bytes_fused : int
+        Moved in all, as STREAM counts.
+    unfused_s, fused_s : float
+        Predicted seconds.
+    level : str
+        Where the operands and intermediate results live.
+    block : int
+        Elements of a block of the fused loop.
+    """
+
+    steps: tuple["np.ufunc", ...]
+    n: int
+    dtype: "np.dtype[Any]"
+    bytes_unfused: int
+    bytes_fused: int
+    unfused_s: float
+    fused_s: float
+    level: str
+    block: int
+    machine: Machine = field(repr=False)
+
+    @property
+    def gain(self) -> float:
+        """How many times as fast the fused steps should be."""
+        return self.unfused_s / self.fused_s
+
+    def __str__(self) -> str:
+        return (
+            f"{' -> '.join(step.__name__ for step in self.steps)} on {self.n:,} {self.dtype}: "
+            f"{self.bytes_unfused / self.n:.0f} bytes an element, "
+            f"fused {self.bytes_fused / self.n:.0f}; {self.gain:.2f} x predicted from {self.level}"
+        )
+
+    def check(self, rounds: int = 9) -> FusionCheck:
+        """Run both ways in turn, on random numbers between 1 and 2.
+
+        Raises
+        ------
+        MemoryError
+            If the operands do not fit.
+        ArithmeticError
+            If the two ways disagree.
+        """
+        rounds = int(number(rounds, "rounds", least=1))
+        rng = np.random.default_rng(0)
+        operands = [
+            (1 + rng.random(self.n)).astype(self.dtype) for _ in range(_operands(self.steps))
+        ]
+        spare, plain, fused = (np.empty(self.n, self.dtype) for _ in range(3))
+        blocks = [np.empty(self.block, self.dtype) for _ in range(2)]
+
+        def unfused() -> None:
+            _apply(self.steps, operands, plain, spare)
+
+        def in_blocks() -> None:
+            for low in range(0, self.n, self.block):
+                part = [x[low : low + self.block] for x in operands]
+                out = fused[low : low + self.block]
+                _apply(self.steps, part, out, blocks[0][: len(out)])
+
+        unfused()
+        in_blocks()
+        if not np.array_equal(plain, fused, equal_nan=True):
+            raise ArithmeticError("the fused steps gave another result")
+        times: dict[Callable[[], None], list[float]] = {unfused: [], in_blocks: []}
+        for _ in range(rounds):
+            for way, spent in times.items():
+                start = time.perf_counter()
+                way()
+                spent.append(time.perf_counter() - start)
+        whole, once = median(times[unfused]), median(times[in_blocks])
+        return FusionCheck(self.gain, whole / once, whole, once)
+
+
+def _operands(steps: Sequence["np.ufunc"]) -> int:
+    return steps[0].nin + sum(step.nin - 1 for step in steps[1:])
+
+
+def _apply(steps: Sequence["np.ufunc"], operands: list[Array], out: Array, spare: Array) -> None:
+    """The steps one after the other: intermediate results to `spare`, the last one to `out`."""
+    rest = iter(operands)
+    given = [next(rest) for _ in range(steps[0].nin)]
+    for i, step in enumerate(steps):
+        target = out if i == len(steps) - 1 else spare
+        step(*given, out=target)
+        if i < len(steps) - 1:
+            given = [target, *(next(rest) for _ in range(steps[i + 1].nin - 1))]
+
+
+def plan_fusion(
+    machine: Machine, peak: float, steps: Sequence["np.ufunc"], n: int, dtype: Any
+) -> Fusion:
+    """See `Roofline.fuse`."""
+    steps = tuple(steps)
+    if len(steps) < 2:
+        raise ValueError(f"{len(steps)} steps; there is nothing to fuse below 2")
+    for step in steps:
+        if not isinstance(step, np.ufunc) or step.nout != 1 or step.signature is not None:
+            raise TypeError(f"a step is an element-wise numpy.ufunc of one result, not {step!r}")
+    n, kind = int(number(n, "n", least=1)), np.dtype(dtype)
+    b = kind.itemsize
+    operands = _operands(steps)
+    level = machine.level(n * b * (operands + 2))
+    call = machine.overhead["numpy call"].best
+    work = float(n * kind.itemsize / 8 / peak)  # narrower numbers: more of them a vector
+
+    def once(read: float, written: float, where: str) -> float:
+        return max(machine.seconds(read, written, where), work) + call
+
+    unfused = sum(once(n * b * step.nin, n * b, level) for step in steps)
+    nearest = machine.levels[0]
+    block = max(64, int(machine.caches[nearest] / 2 / b / (operands + 2)))
+    blocks = -(-n // block)
+    # in the nearest cache every step still reads and writes; what memory delivers comes on top
+    inner = sum(machine.seconds(n * b * step.nin, n * b, nearest) for step in steps)
+    memory = machine.seconds(n * b * operands, n * b, level)
+    fused = max(memory, inner, len(steps) * work) + blocks * len(steps) * call
+    moved = sum(n * b * (step.nin + 1) for step in steps), n * b * (operands + 1)
+    return Fusion(steps, n, kind, *moved, unfused, fused, level, block, machine)

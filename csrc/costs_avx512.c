@@ -1,0 +1,11 @@
+#include <immintrin.h>
+
+#define COSTS_TABLE costs_kernels_avx512
+#define VECTOR 64
+typedef __m512d vec64;
+typedef __m512 vec32;
+#define FMA64(a, x, y) _mm512_fmadd_pd(a, x, y)
+#define FMA32(a, x, y) _mm512_fmadd_ps(a, x, y)
+#define FMA(a, x, y) __builtin_fma(a, x, y)
+
+#include "costs_inl.h"

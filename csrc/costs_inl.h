@@ -1,0 +1,116 @@
+/* The loops of costs.h over vectors that the including file defines:
+ *
+ *   VECTOR       bytes of a vector
+ *   FMA64(a, x, y), FMA32(a, x, y)   a * x + y of vec64, vec32
+ *   FMA(a, x, y) the same of two doubles
+ *
+ * Include once, after those and COSTS_TABLE. GCC and Clang share these vector types. */
+#include <string.h>
+
+#include "costs.h"
+
+#if defined(ISA_X86)
+#define IN_REGISTER "+x"
+#elif defined(ISA_ARM64)
+#define IN_REGISTER "+w"
+#else
+#define IN_REGISTER "+r"
+#endif
+
+#define LANES64 (VECTOR / 8)
+#define UNROLL 8 /* vectors of loads under way */
+
+static inline vec64 load_v64(const double *p) {
+    vec64 v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline void store_v64(double *p, vec64 v) {
+    memcpy(p, &v, sizeof v);
+}
+
+static double read_all(const double *a, size_t n) {
+    vec64 sum[UNROLL] = {{0}};
+    double total = 0;
+    size_t i = 0;
+    for (; i + UNROLL * LANES64 <= n; i += UNROLL * LANES64)
+        for (int j = 0; j < UNROLL; j++) sum[j] += load_v64(a + i + j * LANES64);
+    for (; i < n; i++) total += a[i];
+    for (int j = 0; j < UNROLL; j++)
+        for (int k = 0; k < LANES64; k++) total += sum[j][k];
+    return total;
+}
+
+static void write_all(double *a, size_t n) {
+    vec64 one;
+    for (int k = 0; k < LANES64; k++) one[k] = 1.0;
+    size_t i = 0;
+    for (; i + UNROLL * LANES64 <= n; i += UNROLL * LANES64)
+        for (int j = 0; j < UNROLL; j++) {
+            store_v64(a + i + j * LANES64, one);
+            __asm__("" ::: "memory"); /* or the loop becomes a call of memset's, or of its kind */
+        }
+    for (; i < n; i++) a[i] = 1.0;
+}
+
+static void copy_all(double *restrict a, const double *restrict b, size_t n) {
+    size_t i = 0;
+    for (; i + UNROLL * LANES64 <= n; i += UNROLL * LANES64)
+        for (int j = 0; j < UNROLL; j++) {
+            store_v64(a + i + j * LANES64, load_v64(b + i + j * LANES64));
+            __asm__("" ::: "memory"); /* the same for memcpy, which may pass the caches by */
+        }
+    for (; i < n; i++) a[i] = b[i];
+}
+
+static void triad_all(double *restrict a, const double *restrict b, const double *restrict c,
+                      size_t n) {
+    vec64 three;
+    for (int k = 0; k < LANES64; k++) three[k] = 3.0;
+    size_t i = 0;
+    for (; i + UNROLL * LANES64 <= n; i += UNROLL * LANES64)
+        for (int j = 0; j < UNROLL; j++) {
+            size_t at = i + j * LANES64;
+            store_v64(a + at, FMA64(three, load_v64(c + at), load_v64(b + at)));
+        }
+    for (; i < n; i++) a[i] = FMA(3.0, c[i], b[i]);
+}
+
+/* Multiplying by a little less than 1 and adding a little keeps the numbers normal for ever. */
+#define NEAR_ONE 0.999999
+#define LITTLE 0.000001
+
+static double scalar64(size_t rounds) {
+    double chain[COSTS_CHAINS], total = 0;
+    for (int j = 0; j < COSTS_CHAINS; j++) chain[j] = 1.0 + j;
+    for (size_t i = 0; i < rounds; i++)
+        for (int j = 0; j < COSTS_CHAINS; j++) {
+            chain[j] = FMA(chain[j], NEAR_ONE, LITTLE);
+            __asm__("" : IN_REGISTER(chain[j])); /* or the compiler makes a vector of these */
+        }
+    for (int j = 0; j < COSTS_CHAINS; j++) total += chain[j];
+    return total;
+}
+
+#define ARITHMETIC(name, vec, lane, FUSED)                                                  \
+    static lane name(size_t rounds) {                                                       \
+        vec chain[COSTS_CHAINS], near, little;                                              \
+        lane total = 0;                                                                     \
+        for (size_t k = 0; k < sizeof(vec) / sizeof(lane); k++) {                           \
+            near[k] = (lane)NEAR_ONE;                                                       \
+            little[k] = (lane)LITTLE;                                                       \
+            for (int j = 0; j < COSTS_CHAINS; j++) chain[j][k] = (lane)(1.0 + j);           \
+        }                                                                                   \
+        for (size_t i = 0; i < rounds; i++)                                                 \
+            for (int j = 0; j < COSTS_CHAINS; j++) chain[j] = FUSED(chain[j], near, little); \
+        for (int j = 0; j < COSTS_CHAINS; j++)                                              \
+            for (size_t k = 0; k < sizeof(vec) / sizeof(lane); k++) total += chain[j][k];   \
+        return total;                                                                       \
+    }
+
+ARITHMETIC(vector64, vec64, double, FMA64)
+ARITHMETIC(vector32, vec32, float, FMA32)
+
+const costs_kernels COSTS_TABLE = {read_all, write_all, copy_all, triad_all,
+                                   scalar64, vector64,  vector32, VECTOR};
