@@ -9,8 +9,10 @@ are listed when they open; one that never closes is therefore known, too.
 
 from cpython.contextvars cimport PyContextVar_New, PyContextVar_Set, get_value
 
-cdef extern from "pythread.h" nogil:
-    unsigned long PyThread_get_thread_ident()
+cdef extern from "Python.h":
+    ctypedef struct PyThreadState:
+        void *context
+    PyThreadState *PyThreadState_Get()
 
 cdef extern from "<time.h>" nogil:
     struct timespec:
@@ -95,7 +97,7 @@ cdef class Span:
     cdef readonly double n              # -1 where none was given
     cdef readonly long long start       # 0 before it opens
     cdef readonly long long end         # 0 while it is open
-    cdef readonly unsigned long thread
+    cdef readonly size_t lane           # the same for one thread, or one task, at a time
     cdef readonly Span parent           # of the same pipeline
     cdef readonly bint failed           # left by an exception
     cdef Recorder recorder
@@ -137,12 +139,12 @@ cdef class Span:
         while around is not None and (<Span>around).end:
             around = (<Span>around).parent
         self.parent = around
-        self.thread = PyThread_get_thread_ident()
         if len(recorder.spans) < recorder.limit:
             recorder.spans.append(self)
         else:
             recorder.dropped += 1
         PyContextVar_Set(recorder.open_span, self)
+        self.lane = <size_t>PyThreadState_Get().context  # a task has one of its own, as a thread
         self.start = now()
         return 0
 

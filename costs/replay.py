@@ -1,6 +1,6 @@
 """What the whole would have taken, had one stage been faster: the spans, scheduled again.
 
-A span follows the last one of its own thread, and waits for those of other threads that ended
+A span follows the last one of its own thread or task, and waits for those of others that ended
 between that one and its own beginning, among the spans with the same parent (close to how Z. Zhang
 et al., "CRISP: Critical path analysis of large-scale microservice architectures", USENIX ATC 2022,
 find critical paths). With that as the only rule every span gets a new beginning and a new end from
@@ -88,10 +88,10 @@ def _schedule(
     by_end = np.argsort(ends, kind="stable")
     sorted_ends = ends[by_end]
     reach = np.maximum.accumulate(ends)
-    last: dict[int, int] = {}  # of each thread: the span before
+    last: dict[int, int] = {}  # of each lane: the span before
     for k, (i, begin) in enumerate(zip(members, begins, strict=True)):
-        thread = int(trace.thread[i])
-        own = last.get(thread)
+        lane = int(trace.lane[i])
+        own = last.get(lane)
         since, at = start, 0.0
         if own is not None and ends[own] <= begin:
             since, at = float(ends[own]), float(finish[own])
@@ -102,7 +102,7 @@ def _schedule(
         idle = k == 0 or begin > reach[k - 1]  # nothing else ran: the parent itself did
         at += (begin - since) / factor if idle else begin - since
         finish[k] = at + seconds[i]
-        last[thread] = k
+        last[lane] = k
     whole = float(finish.max())
     if end is None:
         return whole

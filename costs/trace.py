@@ -40,7 +40,8 @@ class Trace:
         Size (-1 where none was given), seconds.
     parent : numpy.ndarray of int64
         An index of a span, -1 for a root.
-    thread : numpy.ndarray of int64
+    lane : numpy.ndarray of int64
+        The thread or asyncio task: one thing at a time.
     calls : numpy.ndarray of int64
         What a span stands for: 1, or the calls of a function that cProfile counted.
     unclosed : dict
@@ -55,7 +56,7 @@ class Trace:
     start: Floats
     end: Floats
     parent: NDArray[np.int64]
-    thread: NDArray[np.int64]
+    lane: NDArray[np.int64]
     calls: NDArray[np.int64]
     unclosed: dict[str, int]
     dropped: int = 0
@@ -64,22 +65,22 @@ class Trace:
     def build(
         cls, rows: Iterable[tuple[Any, ...]], unclosed: dict[str, int], dropped: int = 0
     ) -> "Trace":
-        """From rows of (key, name, n, start, end, key of the parent or None, thread, calls)."""
+        """From rows of (key, name, n, start, end, key of the parent or None, lane, calls)."""
         spans = sorted(rows, key=lambda row: (row[3], -row[4]))
         position = {row[0]: i for i, row in enumerate(spans)}
         names = {name: i for i, name in enumerate(dict.fromkeys(row[1] for row in spans))}
         n, start, end = (np.array([row[i] for row in spans], float) for i in (2, 3, 4))
         parent = np.array([position.get(row[5], -1) for row in spans], np.int64)
         parent[parent >= np.arange(len(spans))] = -1  # no span is within one that opened later
-        thread = np.array([row[6] for row in spans], np.int64)
+        lane = np.array([row[6] for row in spans], np.int64)
         return cls(
             list(names),
             np.array([names[row[1]] for row in spans], np.int64),
             n,
             start,
             end,
-            _adopt(start, end, parent, thread),
-            thread,
+            _adopt(start, end, parent, lane),
+            lane,
             np.array([row[7] for row in spans], np.int64),
             unclosed,
             dropped,
@@ -102,7 +103,7 @@ class Trace:
                     "name": self.names[self.stage[i]],
                     "ph": "X",
                     "pid": 1,
-                    "tid": int(self.thread[i]),
+                    "tid": int(self.lane[i]),
                     "ts": float(self.start[i] - origin) * 1e6,
                     "dur": float(self.end[i] - self.start[i]) * 1e6,
                     "args": {"n": float(self.n[i])} if self.n[i] >= 0 else {},
@@ -112,15 +113,15 @@ class Trace:
         }
 
 
-def _adopt(start: Floats, end: Floats, parent: Any, thread: Any) -> NDArray[np.int64]:
-    """Give roots on other threads to the one root that was open all the while."""
+def _adopt(start: Floats, end: Floats, parent: Any, lane: Any) -> NDArray[np.int64]:
+    """Give roots in other lanes to the one root that was open all the while."""
     parent = parent.copy()
     roots = np.flatnonzero(parent < 0)
-    if len(np.unique(thread[roots])) < 2:
+    if len(np.unique(lane[roots])) < 2:
         return np.asarray(parent)
     for i in roots:
         around = roots[(start[roots] <= start[i]) & (end[roots] >= end[i]) & (roots < i)]
-        around = around[(thread[around] != thread[i]) & (parent[around] < 0)]
+        around = around[(lane[around] != lane[i]) & (parent[around] < 0)]
         if len(around) == 1:
             parent[i] = around[0]
     return np.asarray(parent)
@@ -129,6 +130,7 @@ def _adopt(start: Floats, end: Floats, parent: Any, thread: Any) -> NDArray[np.i
 def from_recorder(recorder: Recorder) -> Trace:
     """The closed spans of a pipeline."""
     unclosed: dict[str, int] = {}
+    lanes: dict[int, int] = {}
     rows = []
     for span in list(recorder.spans):
         if not span.end:
@@ -143,7 +145,7 @@ def from_recorder(recorder: Recorder) -> Trace:
                 span.start * 1e-9,
                 span.end * 1e-9,
                 None if above is None else id(above),
-                span.thread & 0x7FFFFFFFFFFFFFFF,
+                lanes.setdefault(span.lane, len(lanes)),
                 1,
             )
         )

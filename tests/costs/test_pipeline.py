@@ -137,6 +137,7 @@ class TestRecording:
             with pipeline.stage("all") as root:
                 spans = await asyncio.gather(*(fetch(i) for i in range(20)))
             assert all(span.parent is root for span in spans)
+            assert len({span.lane for span in spans}) == 20  # none waits for another
 
         asyncio.run(main())
         assert pipeline.report()["fetch"].calls == 20
@@ -409,7 +410,8 @@ class TestFiles:
         assert any("(spin)" in stage.name for stage in one.stages)
         many = load_report(profiles, at=[1e4])
         assert many.runs == 4
-        assert many.outlook[0].total.low < 0.2 < many.outlook[0].total.high
+        assert many["profile"].calls == 4
+        assert set(many.outlook[0].seconds) <= {stage.name for stage in many.stages}
 
     @pytest.mark.parametrize(
         ("content", "message"),
