@@ -11,7 +11,6 @@ whose name says nothing, is told by its first bytes if a column is wanted: Parqu
 it begins with a brace, else CSV.
 """
 
-import csv
 import io
 import json
 import os
@@ -24,8 +23,9 @@ from operator import attrgetter
 from pathlib import PurePath
 from typing import IO, Any
 
+from sketches._csv import bad_row_reason, read_header, read_rows, refuse_open_quote
 from sketches._files import CODECS, InputError, Replayed, check_columns, explained, need, reading
-from sketches._quotes import QuoteCounter, open_quote
+from sketches._quotes import QuoteCounter
 
 Columns = tuple[Any, ...]  # of a batch: equally long, one for each column that is wanted
 Advance = Callable[[int, int], None]  # bytes read so far, and of the whole file (0: not known)
@@ -42,7 +42,6 @@ PLAIN = frozenset({str, int, float, bool})  # of JSON's values, what can be hash
 BLOCK = 1 << 20  # bytes of lines at once: some milliseconds of sketching
 ROWS = 1 << 16  # of a Parquet file at once
 HEAD = 1 << 16  # bytes in which a file's format shows
-CSV_BLOCK = 1 << 24  # the longest row a CSV file may have
 
 
 def read_columns(
@@ -177,45 +176,23 @@ def _parquet(stream: IO[bytes], label: str, columns: Sequence[str]) -> Iterator[
 def _csv(
     stream: IO[bytes], label: str, columns: Sequence[str], reread: str | None
 ) -> Iterator[Columns]:
-    """Columns are told to Arrow by their places: of two of one name it would read one."""
     head = stream.read(BLOCK)
-    lines = io.TextIOWrapper(io.BytesIO(head), "utf-8-sig", "surrogateescape", newline="")
-    header, more = next(csv.reader(lines), []), bool(lines.read(1))
-    if more and not header:
-        raise InputError(f"{label}: the first line is blank; it should name the columns")
+    header, more = read_header(io.BytesIO(head), label)
     names = _choose(columns, header, label)
     if not more:
         return
     counter = QuoteCounter(io.BufferedReader(Replayed(stream, head), BLOCK))
-    places = [str(header.index(name)) for name in names]
+    places = list(map(header.index, names))
     refused: list[str] = []
 
     def refuse(row: Any) -> str:  # an exception cannot pass through Arrow
-        cells = f"{row.actual_columns} cells for {row.expected_columns} columns"
-        refused.append(f"{label}, row {row.number} (the header is row 1): {cells}: {row.text}")
+        place = f"{label}, row {row.number} (the header is row 1)"
+        refused.append(f"{place}: {bad_row_reason(row)}")
         return "error"
 
-    pa, arrow_csv = need("pyarrow"), need("pyarrow.csv")
     try:
-        for record in arrow_csv.open_csv(
-            counter,
-            arrow_csv.ReadOptions(
-                use_threads=False,  # rows are numbered in messages
-                block_size=CSV_BLOCK,
-                column_names=list(map(str, range(len(header)))),
-                skip_rows_after_names=1,
-            ),
-            arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=refuse),
-            arrow_csv.ConvertOptions(
-                check_utf8=False,
-                null_values=[""],
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=False,
-                column_types=dict.fromkeys(places, pa.string()),
-                include_columns=places,
-            ),
-        ):
-            yield tuple(record.column(place) for place in places)
+        for record in read_rows(counter, len(header), places, refuse, nulls=True):
+            yield tuple(record.column(str(place)) for place in places)
     except ValueError as error:
         raise InputError(refused[0]) if refused else error from None
     if counter.quotes % 2:
@@ -230,8 +207,7 @@ def _check_quotes(label: str, reread: str | None) -> None:
             " cell. Only in a file can that be told"
         )
     with open(reread, "rb") as raw, reading(raw, PurePath(reread).suffix) as stream:
-        if line := open_quote(stream):
-            raise InputError(f"{label}: the quote opened in line {line} is never closed")
+        refuse_open_quote(stream, label)
 
 
 # -------------------------------------------------------------------- JSON Lines

@@ -6,7 +6,6 @@ that 007 stays 007; quotes are put where they are needed.
 """
 
 import csv
-import io
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,12 +16,12 @@ from ann.dedup.arrays import Batch, Bools, Int64s
 from ann.dedup.columns import check_filtered, filtered, id_values, text_batch, wanted_columns
 from ann.dedup.settings import InputError, need
 from ann.dedup.streams import Rows, creating
+from sketches._csv import bad_row_reason, read_header, read_rows, refuse_open_quote
 from sketches._files import check_columns, explained, reading
-from sketches._quotes import QuoteCounter, open_quote
+from sketches._quotes import QuoteCounter
 
 ROWS_READ = 4096  # of the wanted columns
 ROWS_WRITTEN = 1 << 16  # of all columns, and of each row group written
-CSV_BLOCK = 1 << 24  # the longest row a CSV file may have
 
 
 class Table(Rows):
@@ -99,37 +98,13 @@ class Csv(Table):
     def _header(self) -> tuple[list[str], bool]:
         """The names of the columns, and whether anything follows them."""
         with self._original.open() as raw, reading(raw, self._original.suffix) as stream:
-            lines = io.TextIOWrapper(stream, "utf-8-sig", "surrogateescape", newline="")
-            names, more = next(csv.reader(lines), []), bool(lines.read(1))
-        if more and not names:
-            raise InputError(f"{self.label}: the first line is blank; it should name the columns")
-        return names, more
+            return read_header(stream, self.label)
 
     def _records(self, width: int, places: list[int], bad_row: Any) -> Iterator[Any]:
-        """Record batches of the columns in these places, and the bytes of the file read so far.
-
-        To Arrow the columns are called by their places: of two of one name it would read one.
-        """
-        columns = list(map(str, places))
-        pa, arrow_csv = need("pyarrow"), need("pyarrow.csv")
+        """Record batches of the columns in these places, and the bytes of the file read so far."""
         with self._original.open() as raw, reading(raw, self._original.suffix) as stream:
             counter = QuoteCounter(stream)
-            for record in arrow_csv.open_csv(
-                counter,
-                arrow_csv.ReadOptions(
-                    use_threads=False,  # rows are numbered in messages
-                    block_size=CSV_BLOCK,
-                    column_names=list(map(str, range(width))),
-                    skip_rows_after_names=1,
-                ),
-                arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=bad_row),
-                arrow_csv.ConvertOptions(
-                    check_utf8=False,
-                    strings_can_be_null=False,
-                    column_types=dict.fromkeys(columns, pa.string()),
-                    include_columns=columns,
-                ),
-            ):
+            for record in read_rows(counter, width, places, bad_row, nulls=False):
                 yield record, raw.tell()
             self._quotes = counter.quotes
 
@@ -154,13 +129,12 @@ class Csv(Table):
         if self._quotes % 2 == 0:
             return
         with self._original.open() as raw, reading(raw, self._original.suffix) as stream:
-            if line := open_quote(stream):
-                raise InputError(f"{self.label}: the quote opened in line {line} is never closed")
+            refuse_open_quote(stream, self.label)
 
     def _bad_row(self, row: Any) -> str:
-        reason = f"{row.actual_columns} cells for {row.expected_columns} columns: {row.text}"
+        place = f"row {row.number} (the header is row 1)"
         try:
-            self._unusable.meet(self.label, f"row {row.number} (the header is row 1)", reason)
+            self._unusable.meet(self.label, place, bad_row_reason(row))
         except InputError as error:  # which cannot pass through Arrow
             self._refused = error
             return "error"
