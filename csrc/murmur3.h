@@ -103,6 +103,29 @@ static inline void murmur3_x64_128(const uint8_t *key, size_t len, uint64_t seed
     murmur3_finish(a, b, len, h1, h2);
 }
 
+static inline uint64_t murmur3_undo_fmix64(uint64_t k) {
+    k ^= k >> 33; /* its own inverse, as a shift of half the width or more is */
+    k *= UINT64_C(0x9cb4b2f8129337db);
+    k ^= k >> 33;
+    k *= UINT64_C(0x4f74430c22a54005);
+    return k ^ k >> 33;
+}
+
+/* The key of len < 16 bytes that has this hash, zero padded: without a block, every step above can
+ * be undone. (The multipliers here are the inverses of those above, modulo 2^64.) */
+static inline void murmur3_undo(uint64_t h1, uint64_t h2, uint64_t len, uint64_t seed,
+                                uint64_t key[2]) {
+    uint64_t b = h2 - h1, a = h1 - b;
+    a = murmur3_undo_fmix64(a);
+    b = murmur3_undo_fmix64(b);
+    b -= a;
+    a -= b;
+    a = (a ^ len ^ seed) * UINT64_C(0xa81e14edd9de2c7f);
+    b = (b ^ len ^ seed) * UINT64_C(0xa98409e882ce4d7d);
+    key[0] = rotl64(a, 64 - 31) * UINT64_C(0xa98409e882ce4d7d);
+    key[1] = rotl64(b, 64 - 33) * UINT64_C(0xa81e14edd9de2c7f);
+}
+
 /* The hash of one 8-byte little-endian word: a number by value. */
 static inline void murmur3_u64(uint64_t key, uint64_t seed, uint64_t *h1, uint64_t *h2) {
     murmur3_finish(seed ^ murmur3_mix_k1(key), seed, 8, h1, h2);

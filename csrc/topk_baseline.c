@@ -5,13 +5,21 @@
 
 #include "murmur3.h"
 
-#define AHEAD 8     /* items: a slot is asked for while as many before it are looked up */
-#define MOVE 256    /* items whose hashes are computed at once when a table is made anew */
+#define AHEAD 8        /* items: a slot is asked for while as many before it are looked up */
+#define MOVE 256       /* items whose hashes are computed at once when a table is made anew */
+#define LENGTH 0xFFFF  /* of `where`: the length, or this much */
+
+/* An item: a number is its own tag and has nothing else. */
+typedef struct {
+    uint64_t tag, h1, h2;
+    const uint8_t *bytes;
+    size_t len;
+} item;
 
 void topk_release(topk *t) {
     free(t->slot);
     free(t->born);
-    free(t->place);
+    free(t->text);
     free(t->arena);
     memset(t, 0, sizeof *t);
 }
@@ -21,9 +29,9 @@ static int make(topk *t, size_t slots, size_t room) {
     t->room = room;
     t->slot = (topk_slot *)calloc(slots, sizeof *t->slot);
     t->born = (uint64_t *)malloc(slots * sizeof *t->born);
-    t->place = t->texts ? (uint64_t *)malloc(slots * sizeof *t->place) : NULL;
+    t->text = t->texts ? (topk_text *)malloc(slots * sizeof *t->text) : NULL;
     t->arena = room ? (uint8_t *)malloc(room) : NULL;
-    if (t->slot && t->born && (t->place || !t->texts) && (t->arena || !room)) return TOPK_OK;
+    if (t->slot && t->born && (t->text || !t->texts) && (t->arena || !room)) return TOPK_OK;
     topk_release(t);
     return TOPK_NO_MEMORY;
 }
@@ -42,31 +50,36 @@ int topk_copy(topk *to, const topk *from) {
     if (make(to, from->slots, from->used)) return TOPK_NO_MEMORY;
     memcpy(to->slot, from->slot, from->slots * sizeof *from->slot);
     memcpy(to->born, from->born, from->slots * sizeof *from->born);
-    if (from->texts) memcpy(to->place, from->place, from->slots * sizeof *from->place);
+    if (from->texts) memcpy(to->text, from->text, from->slots * sizeof *from->text);
     if (from->used) memcpy(to->arena, from->arena, from->used);
     return TOPK_OK;
 }
 
 /* ------------------------------------------------------------------ one item */
 
-static inline int same_text(const topk *t, size_t i, const uint8_t *text, size_t len) {
-    uint64_t own;
-    const uint8_t *at = topk_text(t, i, &own);
-    return own == len && !memcmp(at, text, len);
+static inline int same_text(const topk *t, size_t i, const item *x) {
+    uint64_t len;
+    if (t->text[i].second != x->h2 ||
+        (t->text[i].where & LENGTH) != (x->len < LENGTH ? x->len : LENGTH))
+        return 0;
+    if (x->len < TOPK_HASHED) return 1;
+    const uint8_t *own = topk_bytes(t, i, NULL, &len);
+    return len == x->len && !memcmp(own, x->bytes, len);
 }
 
 /* The slot that holds the item, or the free one where it belongs. */
-static inline size_t find(const topk *t, uint64_t tag, uint64_t h1, const uint8_t *text,
-                          size_t len, int texts) {
-    size_t mask = t->slots - 1, i = h1 & mask;
+static inline size_t find(const topk *t, const item *x, int texts) {
+    size_t mask = t->slots - 1, i = x->h1 & mask;
     for (; t->slot[i].count; i = (i + 1) & mask)
-        if (t->slot[i].tag == tag && (!texts || same_text(t, i, text, len))) break;
+        if (t->slot[i].tag == x->tag && (!texts || same_text(t, i, x))) break;
     return i;
 }
 
-static int store_text(topk *t, size_t i, const uint8_t *text, uint64_t len) {
-    size_t need = t->used + 8 + len;
+/* Puts a text that is not in its hash into the arena. */
+static int store_text(topk *t, size_t i, const item *x) {
+    uint64_t len = x->len;
     if (len > SIZE_MAX / 4 - t->used) return TOPK_NO_MEMORY;
+    size_t need = t->used + 8 + len;
     if (need > t->room) {
         size_t room = need + need / 2 + 1024;
         uint8_t *arena = (uint8_t *)realloc(t->arena, room);
@@ -75,20 +88,34 @@ static int store_text(topk *t, size_t i, const uint8_t *text, uint64_t len) {
         t->room = room;
     }
     memcpy(t->arena + t->used, &len, 8);
-    if (len) memcpy(t->arena + t->used + 8, text, len);
-    t->place[i] = t->used;
+    memcpy(t->arena + t->used + 8, x->bytes, len);
+    t->text[i].where = (uint64_t)t->used << 16 | (len < LENGTH ? len : LENGTH);
     t->used = need;
     return TOPK_OK;
 }
 
-static inline int fill(topk *t, size_t i, uint64_t tag, const uint8_t *text, size_t len,
-                       uint64_t count, uint64_t born) {
-    if (t->texts && store_text(t, i, text, len)) return TOPK_NO_MEMORY;
-    t->slot[i].tag = tag;
+static inline int fill(topk *t, size_t i, const item *x, uint64_t count, uint64_t born) {
+    if (t->texts) {
+        t->text[i] = (topk_text){x->h2, x->len};
+        if (x->len >= TOPK_HASHED && store_text(t, i, x)) return TOPK_NO_MEMORY;
+    }
+    t->slot[i].tag = x->tag;
     t->slot[i].count = count;
     t->born[i] = born;
     t->n++;
     return TOPK_OK;
+}
+
+static inline item item_of(const topk_batch *b, size_t k, int texts) {
+    if (texts) return (item){b->h1[k], b->h1[k], b->h2[k], b->ptr[k], b->len[k]};
+    return (item){b->keys[k], b->h1[k], 0, NULL, 0};
+}
+
+/* The item in slot i of a table of texts; of numbers the hash is another's to compute. */
+static inline item text_at(const topk *t, size_t i) {
+    uint64_t len = t->text[i].where & LENGTH, h1 = t->slot[i].tag;
+    const uint8_t *bytes = len < TOPK_HASHED ? NULL : topk_bytes(t, i, NULL, &len);
+    return (item){h1, h1, t->text[i].second, bytes, len};
 }
 
 /* ----------------------------------------------------------- the whole table */
@@ -96,39 +123,38 @@ static inline int fill(topk *t, size_t i, uint64_t tag, const uint8_t *text, siz
 /* Moves the items that count more than the ground into a table of this many slots. */
 static int rebuild(topk *t, size_t slots, uint64_t ground) {
     topk fresh = *t;
-    uint64_t tag[MOVE], h1[MOVE], len = 0;
-    size_t from[MOVE], m = 0, room = 0;
+    uint64_t tag[MOVE], h1[MOVE], len;
+    size_t from[MOVE + 1], m = 0, room = 0;
     if (t->texts) {
         for (size_t i = 0; i < t->slots; i++)
-            if (t->slot[i].count > ground) topk_text(t, i, &len), room += len + 8;
+            if (t->slot[i].count > ground && (t->text[i].where & LENGTH) >= TOPK_HASHED) {
+                topk_bytes(t, i, NULL, &len);
+                room += len + 8;
+            }
         room += room / 2; /* for those to come */
     }
     fresh.n = fresh.used = 0;
     if (make(&fresh, slots, room)) return TOPK_NO_MEMORY;
     for (size_t i = 0; i <= t->slots; i++) {
         if (m == MOVE || i == t->slots) {
-            const uint64_t *place = tag;
-            if (!t->texts) {
-                t->kernels->u64(tag, m, t->seed, h1, NULL);
-                place = h1;
-            }
+            for (size_t k = 0; k < m; k++) tag[k] = t->slot[from[k]].tag;
+            if (!t->texts) t->kernels->u64(tag, m, t->seed, h1, NULL);
             for (size_t k = 0; k < m; k++) {
-                size_t to = place[k] & (slots - 1);
+                item x = t->texts ? text_at(t, from[k]) : (item){tag[k], h1[k], 0, NULL, 0};
+                size_t to = x.h1 & (slots - 1);
                 while (fresh.slot[to].count) to = (to + 1) & (slots - 1);
-                const uint8_t *text = t->texts ? topk_text(t, from[k], &len) : NULL;
                 /* cannot fail: there is room for every text */
-                fill(&fresh, to, tag[k], text, len, t->slot[from[k]].count, t->born[from[k]]);
+                fill(&fresh, to, &x, t->slot[from[k]].count, t->born[from[k]]);
             }
             m = 0;
             if (i == t->slots) break;
         }
-        tag[m] = t->slot[i].tag; /* no branch: which items stay is a guess */
-        from[m] = i;
+        from[m] = i; /* no branch: which items stay is a guess */
         m += t->slot[i].count > ground;
     }
     free(t->slot);
     free(t->born);
-    free(t->place);
+    free(t->text);
     free(t->arena);
     *t = fresh;
     return TOPK_OK;
@@ -182,31 +208,32 @@ static int purge(topk *t, size_t fewer) {
 /* ------------------------------------------------------------------- batches */
 
 /* An item that has no counter. */
-static int enter(topk *t, uint64_t tag, uint64_t h1, const uint8_t *text, size_t len,
-                 uint64_t weight, size_t i) {
+static int enter(topk *t, const item *x, uint64_t weight, size_t i) {
     if (t->n == TOPK_MOST(t->slots)) {
         int failed = t->slots < t->slots_max ? rebuild(t, 2 * t->slots, 0)
                                              : purge(t, (t->n + 1) / 2);
         if (failed) return failed;
-        i = find(t, tag, h1, text, len, t->texts);
+        i = find(t, x, t->texts);
     }
-    return fill(t, i, tag, text, len, t->offset + weight, t->offset);
+    return fill(t, i, x, t->offset + weight, t->offset);
 }
 
 static inline int add(topk *t, const topk_batch *b, const int64_t *weights, int texts) {
     for (size_t k = 0; k < b->n; k++) {
         uint64_t weight = weights ? (uint64_t)weights[k] : 1;
-        uint64_t tag = texts ? b->h1[k] : b->keys[k];
-        const uint8_t *text = texts ? b->ptr[k] : NULL;
-        size_t len = texts ? b->len[k] : 0;
-        if (k + AHEAD < b->n) __builtin_prefetch(&t->slot[b->h1[k + AHEAD] & (t->slots - 1)], 1);
+        if (k + AHEAD < b->n) {
+            size_t soon = b->h1[k + AHEAD] & (t->slots - 1);
+            __builtin_prefetch(&t->slot[soon], 1);
+            if (texts) __builtin_prefetch(&t->text[soon]);
+        }
         if ((b->valid && !b->valid[k]) || !weight) continue;
         if (weight > TOPK_TOTAL_MAX - t->total) return TOPK_TOO_MUCH;
-        size_t i = find(t, tag, b->h1[k], text, len, texts);
+        item x = item_of(b, k, texts);
+        size_t i = find(t, &x, texts);
         if (t->slot[i].count) {
             t->slot[i].count += weight;
         } else {
-            int failed = enter(t, tag, b->h1[k], text, len, weight, i);
+            int failed = enter(t, &x, weight, i);
             if (failed) return failed;
         }
         t->total += weight;
@@ -215,34 +242,32 @@ static inline int add(topk *t, const topk_batch *b, const int64_t *weights, int 
 }
 
 int topk_add(topk *t, const topk_batch *b, const int64_t *weights) {
-    if (t->texts) return add(t, b, weights, 1);
-    if (weights || b->valid) return add(t, b, weights, 0);
-    topk_batch plain = {b->keys, b->h1, NULL, NULL, NULL, b->n};
-    return add(t, &plain, NULL, 0);
+    if (weights || b->valid) return t->texts ? add(t, b, weights, 1) : add(t, b, weights, 0);
+    topk_batch plain = {b->keys, b->h1, b->h2, b->ptr, b->len, NULL, b->n};
+    return t->texts ? add(t, &plain, NULL, 1) : add(t, &plain, NULL, 0);
 }
 
 void topk_find(const topk *t, const topk_batch *b, uint64_t *bounds) {
     for (size_t k = 0; k < b->n; k++, bounds += 2) {
         bounds[0] = bounds[1] = 0;
         if (b->valid && !b->valid[k]) continue;
-        size_t i = t->texts ? find(t, b->h1[k], b->h1[k], b->ptr[k], b->len[k], 1)
-                            : find(t, b->keys[k], b->h1[k], NULL, 0, 0);
+        item x = item_of(b, k, t->texts);
+        size_t i = find(t, &x, t->texts);
         bounds[0] = t->slot[i].count ? t->slot[i].count : t->offset;
         bounds[1] = t->slot[i].count ? t->slot[i].count - t->born[i] : 0;
     }
 }
 
-int topk_put(topk *t, uint64_t tag, uint64_t h1, const uint8_t *text, size_t len, uint64_t count,
-             uint64_t born) {
+int topk_put(topk *t, const topk_batch *one, uint64_t count, uint64_t born) {
     if (t->n == TOPK_MOST(t->slots) && rebuild(t, 2 * t->slots, 0)) return TOPK_NO_MEMORY;
-    size_t i = find(t, tag, h1, text, len, t->texts);
+    item x = item_of(one, 0, t->texts);
+    size_t i = find(t, &x, t->texts);
     if (t->slot[i].count) return TOPK_TWICE;
-    return fill(t, i, tag, text, len, count, born);
+    return fill(t, i, &x, count, born);
 }
 
 int topk_merge(topk *t, const topk *other) {
     topk both;
-    uint64_t len = 0, h1, unused;
     size_t slots = t->slots;
     if (other->total > TOPK_TOTAL_MAX - t->total) return TOPK_TOO_MUCH;
     while (TOPK_MOST(slots) < t->n + other->n) slots *= 2;
@@ -253,15 +278,16 @@ int topk_merge(topk *t, const topk *other) {
     for (size_t k = 0; k < other->slots; k++) {
         topk_slot theirs = other->slot[k];
         if (!theirs.count) continue;
-        const uint8_t *text = t->texts ? topk_text(other, k, &len) : NULL;
-        h1 = theirs.tag;
-        if (!t->texts) murmur3_u64(theirs.tag, t->seed, &h1, &unused);
-        size_t i = find(&both, theirs.tag, h1, text, len, t->texts);
+        item x = {theirs.tag, 0, 0, NULL, 0};
+        if (t->texts)
+            x = text_at(other, k);
+        else
+            murmur3_u64(theirs.tag, t->seed, &x.h1, &x.h2);
+        size_t i = find(&both, &x, t->texts);
         if (both.slot[i].count) {
             both.slot[i].count += theirs.count - other->offset;
             both.born[i] += other->born[k] - other->offset;
-        } else if (fill(&both, i, theirs.tag, text, len, theirs.count + t->offset,
-                        other->born[k] + t->offset)) {
+        } else if (fill(&both, i, &x, theirs.count + t->offset, other->born[k] + t->offset)) {
             goto fail;
         }
     }

@@ -45,8 +45,8 @@ cdef class CountSketch(Counters):
         P(|estimate - f| > t) <= P(B >= depth / 2)
 
     for B binomial of depth and min(1, F2 / (width t^2)),
-    by Chebyshev's inequality for a row. On skewed streams sqrt(F2) is much smaller than the total
-    that `CountMin` goes by; on flat ones it is not.
+    by Chebyshev's inequality for a row. Beside the total N, which `CountMin` goes by, sqrt(F2) is
+    small where many items share the stream, and near it where a few make up most.
 
     References
     ----------

@@ -19,6 +19,7 @@ cdef extern from "topk.h" nogil:
     ctypedef struct topk_batch:
         const uint64_t *keys
         const uint64_t *h1
+        const uint64_t *h2
         const uint8_t *const *ptr
         const size_t *len
         const uint8_t *valid
@@ -29,10 +30,9 @@ cdef extern from "topk.h" nogil:
     int topk_copy(topk_table *to, const topk_table *table)
     int topk_add(topk_table *t, const topk_batch *items, const int64_t *weights)
     void topk_find(const topk_table *t, const topk_batch *items, uint64_t *bounds)
-    int topk_put(topk_table *t, uint64_t tag, uint64_t h1, const uint8_t *text, size_t len,
-                 uint64_t count, uint64_t born)
+    int topk_put(topk_table *t, const topk_batch *item, uint64_t count, uint64_t born)
     int topk_merge(topk_table *t, const topk_table *other)
-    const uint8_t *topk_text(const topk_table *t, size_t i, uint64_t *len)
+    const uint8_t *topk_bytes(const topk_table *t, size_t i, uint8_t *own, uint64_t *len)
 
 
 # The table is made when the first items tell what they are.

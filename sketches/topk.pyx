@@ -50,6 +50,7 @@ cdef struct task:
 cdef topk_batch batch_of(const column_block *b, const uint8_t *valid, size_t n) noexcept nogil:
     cdef topk_batch batch
     batch.keys, batch.h1 = b.key, <const uint64_t *>b.h1
+    batch.h2 = <const uint64_t *>b.h2
     batch.ptr, batch.len = <const uint8_t *const *>b.ptr, <const size_t *>b.len
     batch.valid, batch.n = valid, n
     return batch
@@ -107,7 +108,7 @@ cdef class TopK:
     ----------
     k : int
         How many items you want to know, 1 .. 2**24. Up to ``6 k`` are kept, k rounded up to a
-        power of two, in 32 bytes for each of ``8 k`` slots and the texts themselves.
+        power of two, in 24 bytes for each of ``8 k`` slots (texts: 40 and their own bytes).
     seed : int, default 9001
         Of the hash, 0 .. 2**64 - 1.
 
@@ -196,7 +197,7 @@ cdef class TopK:
         cdef Weights given = Weights(weights, False, "TopK")
         cdef task t = task(&self.state, &self.lock, &given.state, NULL, TOPK_OK)
         cdef column_block *b = new_block(self.seed, False)
-        b.second, b.keep_items = NULL, True
+        b.keep_items = True
         try:
             return given.feed(items, b, take, &t)
         except MemoryError:
@@ -219,7 +220,7 @@ cdef class TopK:
         cdef Answers out = Answers(2)
         cdef task t = task(&self.state, &self.lock, NULL, &out.at, TOPK_OK)
         cdef column_block *b = new_block(self.seed, False)
-        b.second, b.keep_items = NULL, True
+        b.keep_items = True
         try:
             walk(items, b, look, &t, out)
         except MemoryError:
@@ -267,8 +268,9 @@ cdef class TopK:
         cdef topk_table *t = &self.state.table
         cdef uint64_t length, tag = t.slot[slot].tag
         cdef const uint8_t *text
+        cdef uint8_t own[16]
         if t.texts:
-            text = topk_text(t, slot, &length)
+            text = topk_bytes(t, slot, own, &length)
             item = (<const char *>text)[:length]
             return item.decode("utf-8", "replace") if self.state.family == STRS else item
         if self.state.family == FLOATS:
@@ -366,7 +368,7 @@ cdef class TopK:
     def nbytes(self):
         """Bytes of state, which grow with the stream up to a limit, but for long texts."""
         cdef topk_table *t = &self.state.table
-        return t.slots * (32 if t.texts else 24) + t.room
+        return t.slots * (40 if t.texts else 24) + t.room
 
     # The lock is held over C code alone: nothing in there calls back.
 
@@ -441,16 +443,16 @@ cdef class TopK:
 
     cdef int put(self, item, uint64_t count, uint64_t born) except -1:
         """An item of an image; nobody else knows this sketch yet."""
-        cdef uint64_t h1, h2, tag
+        cdef uint64_t h1, h2, key = 0
         cdef const uint8_t *text = NULL
         cdef size_t length = 0
         if self.state.table.texts:
-            hash_one(item, self.seed, &h1, &h2)
-            tag, text, length = h1, <const uint8_t *><const char *>item, len(item)
+            text, length = <const uint8_t *><const char *>item, len(item)
         else:
-            tag = item
-            hash_one(tag, self.seed, &h1, &h2)
-        status = topk_put(&self.state.table, tag, h1, text, length, count, born)
+            key = item
+        hash_one(item, self.seed, &h1, &h2)
+        cdef topk_batch one = topk_batch(&key, &h1, &h2, &text, &length, NULL, 1)
+        status = topk_put(&self.state.table, &one, count, born)
         if status == TOPK_TWICE:
             raise FormatError("image with an item twice")
         if status != TOPK_OK:

@@ -128,6 +128,21 @@ def test_texts_of_every_container(batch):
     assert sketch.bounds("sugar") == (0, 0)
 
 
+@pytest.mark.parametrize("seed", [0, 9001, 2**64 - 1])
+def test_texts_of_every_length(seed):
+    """Below 16 bytes they live in their hash, and come out of it again."""
+    texts = [bytes(range(255, 255 - n, -1)) for n in range(40)]
+    texts += [b"\0" * n for n in range(1, 40)] + [b"x" * 65_534, b"x" * 65_535, b"x" * 70_000]
+    sketch = TopK(100, seed)
+    for _ in range(2):
+        sketch.update(texts)
+    assert held(sketch) == dict.fromkeys(texts, (2, 2))
+    again = TopK.from_bytes(sketch.to_bytes())
+    again.merge(sketch)
+    assert held(again) == dict.fromkeys(texts, (4, 4))
+    assert sketch.bounds(b"x" * 65_536) == (0, 0)
+
+
 def test_many_ascii_texts_in_a_list():
     texts = [f"word {i % 700}" for i in range(5000)]
     sketch = TopK(200)
