@@ -65,6 +65,8 @@ EXTENSIONS = [
     "sketches.hll",
     "sketches.topk",
     "sketches.spark",
+    "sketches._export",
+    "sketches.hll_groups",
     "ann.text",
     "ann.lsh",
     "ann._pairs",

@@ -17,6 +17,7 @@ COMMANDS = {  # name -> module, and what `tractable --help` says without loading
     "apply": ("ann.cli", "Last stage: write the rows that stay."),
     "top": ("sketches.cli", "Show what comes most often, in a file or a live stream."),
     "index": ("ann.dedup.index_cli", "Documents seen before: add, query, stats, merge."),
+    "distinct": ("sketches.cli_distinct", "Count distinct values of a column or of lines."),
 }
 
 

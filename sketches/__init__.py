@@ -7,6 +7,7 @@ try:
     from sketches.countsketch import CountSketch
     from sketches.hashing import hash64, hash128
     from sketches.hll import HyperLogLog
+    from sketches.hll_groups import GroupedCounts, group_distinct
     from sketches.minhash import MinHash, minhash_matrix
     from sketches.spark import SparkCountMin
     from sketches.topk import TopK
@@ -24,11 +25,13 @@ __all__ = [
     "CountMin",
     "CountSketch",
     "FormatError",
+    "GroupedCounts",
     "HyperLogLog",
     "MinHash",
     "SparkCountMin",
     "TopK",
     "Windowed",
+    "group_distinct",
     "hash64",
     "hash128",
     "minhash_matrix",

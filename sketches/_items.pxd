@@ -10,7 +10,7 @@ lock that is not reentrant must not be held over a walk, only inside a sink.
 
 from libc.stdint cimport uint8_t, uint64_t
 
-from sketches._arrow cimport column, column_block, column_sink
+from sketches._arrow cimport ArrowChunks, column, column_block, column_sink
 from sketches._objects cimport gathering, hash_one
 
 # Up to n texts: a null has ptr NULL, an empty text has not.
@@ -37,6 +37,8 @@ cdef class Output:
 
 cdef Py_ssize_t walk(object items, column_block *b, column_sink sink, void *ctx,
                      Output out=*) except -1
+cdef Py_ssize_t walk_arrow(ArrowChunks chunks, column_block *b, column_sink sink, void *ctx,
+                           Output out=*) except -1
 cdef int walk_column(column *c, column_block *b, column_sink sink, void *ctx,
                      Py_ssize_t position) except -1
 cdef int hash_objects(object block, column_block *b, gathering *g, column_sink sink,

@@ -229,7 +229,7 @@ cdef int walk_column(column *c, column_block *b, column_sink sink, void *ctx,
 
 
 cdef Py_ssize_t walk_arrow(ArrowChunks chunks, column_block *b, column_sink sink, void *ctx,
-                           Output out) except -1:
+                           Output out=None) except -1:
     cdef column *c
     cdef Py_ssize_t position = 0
     check_hashable(chunks.root)

@@ -1,7 +1,6 @@
 """The options of the commands, each said once: a command takes those of its stages."""
 
 import json
-import os
 import re
 import signal
 import sys
@@ -11,18 +10,14 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
+from sketches._command import named as named
+from sketches._command import printed, progress_bar
+
 if TYPE_CHECKING:
     from ann.dedup.arrays import Progress
     from ann.dedup.settings import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def named(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
-    """Refuse an empty path, such as an unset variable of the shell gives: it is no path."""
-    if "" in (value if isinstance(value, tuple) else (value,)):
-        raise click.BadParameter("the path is empty")
-    return value
 
 
 def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -186,19 +181,12 @@ def settings_of(threads: int | None, **parameters: Any) -> "Settings":
 
 
 def show(told: Any, as_json: bool, summary: Callable[[Any], str]) -> None:
-    """Print; that this may fail, on a full disk, is no reason for a traceback."""
+    """Print what a command has to tell."""
     if as_json:
         text = json.dumps(told if isinstance(told, dict) else told.as_dict())
     else:
         text = summary(told)
-    try:
-        click.echo(text)
-    except BrokenPipeError:  # the reader has seen enough: click leaves quietly
-        raise
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what Python flushes at its end
-        reason = error.strerror or error
-        raise click.ClickException(f"cannot write to standard output: {reason}") from error
+    printed(text)
 
 
 @contextmanager
@@ -207,7 +195,7 @@ def running() -> Iterator["Progress"]:
     from ann.dedup.settings import InputError
 
     try:
-        with _terminable(), _progress() as progress:
+        with _terminable(), progress_bar() as progress:
             yield progress
     except InputError as error:
         raise click.ClickException(str(error)) from error
@@ -230,23 +218,3 @@ def _terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, former)
-
-
-@contextmanager
-def _progress() -> Iterator["Progress"]:
-    """A bar on a terminal, nothing in a pipe."""
-    if not sys.stderr.isatty():
-        yield lambda stage, done, total: None
-        return
-    from ann.dedup.settings import need
-
-    need("rich")
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = TextColumn("{task.description:8}"), BarColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("read", total=None)
-        yield lambda stage, done, total: bar.update(
-            task, description=stage, completed=done, total=total or None
-        )

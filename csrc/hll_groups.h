@@ -1,0 +1,38 @@
+/* Many small counters: one HyperLogLog for each different key of a stream of (key, item) rows.
+ *
+ * Keys are told apart by 96 bits of their hash, in an open-addressed table of 16 bytes a cell that is
+ * at most 3/4 full; the counters stand side by side, and hold up to 7 coupons in themselves. Of a
+ * million keys two are taken for one with probability 1e-17. A key with three items takes 40 bytes of
+ * counter, 21 to 43 of table, and itself.
+ *
+ * Rows are taken by the block, so that the memory they need is asked for ahead.
+ */
+#ifndef TRACTABLE_HLL_GROUPS_H
+#define TRACTABLE_HLL_GROUPS_H
+
+#include "hll.h"
+
+typedef struct {
+    uint64_t h1;
+    uint32_t h2, group; /* group + 1: 0 in an empty cell */
+} hll_key;
+
+typedef struct {
+    hll_key *cells;
+    hll *counters;
+    uint32_t p, lg_cells, n, room;
+} hll_groups;
+
+int hll_groups_init(hll_groups *g, uint32_t p);
+void hll_groups_free(hll_groups *g);
+/* The groups of n keys, in the order of their first rows: those from g->n on were new. */
+int hll_groups_find(hll_groups *g, const uint64_t *h1, const uint64_t *h2, size_t n,
+                    uint32_t *group);
+/* Takes n items into their groups; `valid` NULL, or 0 for those to leave out. */
+int hll_groups_update(hll_groups *g, const uint32_t *group, const uint64_t *h1, const uint64_t *h2,
+                      const uint8_t *valid, size_t n);
+/* Gives back memory kept for more groups. */
+void hll_groups_fit(hll_groups *g);
+size_t hll_groups_nbytes(const hll_groups *g);
+
+#endif

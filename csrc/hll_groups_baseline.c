@@ -1,0 +1,107 @@
+#include "hll_groups.h"
+
+#include <stdlib.h>
+
+enum { LG_CELLS = 6, ROOM = 16 };
+enum { AHEAD = 16 }; /* rows: how long memory takes to answer */
+
+int hll_groups_init(hll_groups *g, uint32_t p) {
+    memset(g, 0, sizeof *g);
+    g->p = p;
+    g->lg_cells = LG_CELLS;
+    g->room = ROOM;
+    g->cells = calloc((size_t)1 << LG_CELLS, sizeof *g->cells);
+    g->counters = malloc(ROOM * sizeof *g->counters);
+    if (g->cells && g->counters) return 0;
+    hll_groups_free(g);
+    return -1;
+}
+
+void hll_groups_free(hll_groups *g) {
+    for (uint32_t i = 0; i < g->n; i++) hll_free(&g->counters[i]);
+    free(g->cells);
+    free(g->counters);
+    memset(g, 0, sizeof *g);
+}
+
+size_t hll_groups_nbytes(const hll_groups *g) {
+    size_t sum = (sizeof *g->cells << g->lg_cells) + (g->room - g->n) * sizeof *g->counters;
+    for (uint32_t i = 0; i < g->n; i++) sum += hll_nbytes(&g->counters[i]);
+    return sum;
+}
+
+/* The cell of a key, or the empty one where it belongs. */
+static hll_key *find(hll_key *cells, uint32_t lg_cells, uint64_t h1, uint32_t h2) {
+    uint64_t mask = (UINT64_C(1) << lg_cells) - 1, at = h1 & mask;
+    while (cells[at].group && (cells[at].h1 != h1 || cells[at].h2 != h2)) at = (at + 1) & mask;
+    return &cells[at];
+}
+
+static int grow_cells(hll_groups *g) {
+    hll_key *cells = calloc((size_t)2 << g->lg_cells, sizeof *cells);
+    if (!cells) return -1;
+    for (size_t i = 0; i < (size_t)1 << g->lg_cells; i++)
+        if (g->cells[i].group)
+            *find(cells, g->lg_cells + 1, g->cells[i].h1, g->cells[i].h2) = g->cells[i];
+    free(g->cells);
+    g->cells = cells;
+    g->lg_cells++;
+    return 0;
+}
+
+static int add(hll_groups *g, hll_key *cell, uint64_t h1, uint32_t h2) {
+    if (g->n == UINT32_MAX - 1) return -1;
+    if (g->n == g->room) {
+        size_t room = g->room + (size_t)g->room / 2;
+        if (room > UINT32_MAX) room = UINT32_MAX;
+        hll *counters = realloc(g->counters, room * sizeof *counters);
+        if (!counters) return -1;
+        g->counters = counters;
+        g->room = (uint32_t)room;
+    }
+    hll_init(&g->counters[g->n++], g->p);
+    *cell = (hll_key){h1, h2, g->n};
+    return 4 * (uint64_t)g->n > UINT64_C(3) << g->lg_cells ? grow_cells(g) : 0;
+}
+
+void hll_groups_fit(hll_groups *g) {
+    hll *counters = realloc(g->counters, (g->n ? g->n : 1) * sizeof *counters);
+    if (!counters) return; /* as large as before is no harm */
+    g->counters = counters;
+    g->room = g->n ? g->n : 1;
+}
+
+int hll_groups_find(hll_groups *g, const uint64_t *h1, const uint64_t *h2, size_t n,
+                    uint32_t *group) {
+    for (size_t i = 0; i < n; i++) {
+        if (i + AHEAD < n)
+            __builtin_prefetch(&g->cells[h1[i + AHEAD] & ((UINT64_C(1) << g->lg_cells) - 1)]);
+        hll_key *cell = find(g->cells, g->lg_cells, h1[i], (uint32_t)h2[i]);
+        if (cell->group) {
+            group[i] = cell->group - 1;
+        } else {
+            group[i] = g->n;
+            if (add(g, cell, h1[i], (uint32_t)h2[i])) return -1;
+        }
+    }
+    return 0;
+}
+
+/* The memory behind a counter that an item will be looked for in. */
+static inline void ask_for(const hll *s, uint64_t h1) {
+    if (s->state == HLL_AS_SET)
+        __builtin_prefetch(&s->as.set[h1 & ((UINT64_C(1) << s->lg_size) - 1)], 1);
+    else if (s->state == HLL_AS_DENSE)
+        __builtin_prefetch(&s->as.dense->registers[h1 & ((UINT64_C(1) << s->p) - 1)], 1);
+}
+
+int hll_groups_update(hll_groups *g, const uint32_t *group, const uint64_t *h1, const uint64_t *h2,
+                      const uint8_t *valid, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        if (i + 2 * AHEAD < n) __builtin_prefetch(&g->counters[group[i + 2 * AHEAD]], 1);
+        if (i + AHEAD < n) ask_for(&g->counters[group[i + AHEAD]], h1[i + AHEAD]);
+        if (valid && !valid[i]) continue;
+        if (hll_update_coupon(&g->counters[group[i]], hll_coupon(h1[i], h2[i]))) return -1;
+    }
+    return 0;
+}

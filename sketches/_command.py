@@ -1,0 +1,51 @@
+"""What the commands share: paths that are named, a progress bar, and printing that may fail."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from sketches._files import need
+
+Progress = Callable[[str, int, int], None]  # the stage, how much of it is done, how much it has
+
+
+def named(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """Refuse an empty path, such as an unset variable of the shell gives: it is no path."""
+    if "" in (value if isinstance(value, tuple) else (value,)):
+        raise click.BadParameter("the path is empty")
+    return value
+
+
+def printed(text: str) -> None:
+    """Print; that this may fail, on a full disk, is no reason for a traceback."""
+    try:
+        click.echo(text)
+    except BrokenPipeError:  # the reader has seen enough: click leaves quietly
+        raise
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what Python flushes at its end
+        reason = error.strerror or error
+        raise click.ClickException(f"cannot write to standard output: {reason}") from error
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """A bar on a terminal, nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield lambda stage, done, total: None
+        return
+    need("rich")
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = TextColumn("{task.description:8}"), BarColumn(), TimeElapsedColumn()
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("read", total=None)
+        yield lambda stage, done, total: bar.update(
+            task, description=stage, completed=done, total=total or None
+        )
