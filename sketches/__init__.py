@@ -9,6 +9,7 @@ try:
     from sketches.hll import HyperLogLog
     from sketches.hll_groups import GroupedCounts, group_distinct
     from sketches.minhash import MinHash, minhash_matrix
+    from sketches.postgres_hll import PostgresHLL
     from sketches.spark import SparkCountMin
     from sketches.topk import TopK
     from sketches.windows import Windowed
@@ -28,6 +29,7 @@ __all__ = [
     "GroupedCounts",
     "HyperLogLog",
     "MinHash",
+    "PostgresHLL",
     "SparkCountMin",
     "TopK",
     "Windowed",

@@ -35,8 +35,7 @@ cdef class Batch:
     def __init__(self, list columns, int64_t n):
         self.columns, self.n = columns, n
 
-    def stream_capsule(self):
-        """What ``__arrow_c_stream__`` returns."""
+    def __arrow_c_stream__(self, requested_schema=None):
         cdef ArrowArrayStream *stream = <ArrowArrayStream *>calloc(1, sizeof(ArrowArrayStream))
         if stream == NULL:
             raise MemoryError()

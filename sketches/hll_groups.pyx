@@ -388,7 +388,7 @@ cdef class GroupedCounts:
             Column("estimate", "g", [None, self.estimates[:n]]),
             self.image_column(n),
         ]
-        return Batch(columns, n).stream_capsule()
+        return Batch(columns, n).__arrow_c_stream__()
 
     def __repr__(self):
         return f"GroupedCounts(p={self.p}, seed={self.seed}) <{len(self):,} keys>"
