@@ -277,13 +277,17 @@ static double hll_tau(double x) {
     return z / 3;
 }
 
+#define LN2 0.69314718055994530942
+/* What few registers overrate: Flajolet's constant. 7 % at m = 16, 0.4 % at 256. */
+#define BIAS(m) (1 / (1 + 1.079 / (m)))
+
 static double ertl(const hll_dense *d) {
     double m = UINT32_C(1) << d->p, top = HLL_VALUES - 1;
     if (d->count[0] == m) return 0;
     double z = m * hll_tau(1 - d->count[HLL_VALUES - 1] / m);
     for (uint32_t v = (uint32_t)top - 1; v > 0; v--) z = 0.5 * (z + d->count[v]);
     z += m * hll_sigma(d->count[0] / m);
-    return m * m / (2 * 0.69314718055994530942 * z); /* alpha = 1 / (2 ln 2) */
+    return BIAS(m) * m * m / (2 * LN2 * z); /* alpha = 1 / (2 ln 2) as m grows */
 }
 
 double hll_estimate(hll *s) {

@@ -60,7 +60,8 @@ cdef class HyperLogLog:
         and ``1.04 / sqrt(m)`` after a merge: 1.3 % and 1.6 % at p = 12.
     seed : int, default 9001
         0 .. 2**64 - 1, of the hash. Sketches of different seeds do not merge; DataSketches' images
-        are of 9001, and none tells its seed.
+        are of 9001, and none tells its seed. Seeds to 8 are best left alone: where the seed equals
+        the length of a key, the two halves of its MurmurHash3 depend on each other.
 
     Notes
     -----
