@@ -76,6 +76,10 @@ bench-quick: dev  ## run each benchmark once on the working tree
 docs: dev  ## the documentation, in docs/_build
 	$(BIN)/sphinx-build -q -W --keep-going docs docs/_build
 
+plots: dev  ## draw the figures of the documentation again
+	$(PIP) --editable '.[plots]'
+	$(BIN)/python docs/plots/hll_accuracy.py
+
 dist: dev  ## sdist and wheel, each installed and tested in a fresh venv outside the checkout
 	rm -rf dist
 	$(BIN)/python -m build
@@ -85,4 +89,4 @@ clean:  ## remove all that was built
 	rm -rf .venv .venv-demo build dist docs/_build *.egg-info
 	find sketches ann costs -name '*.so' -delete
 
-.PHONY: help dev demo test test-slow lint asan neon bench bench-quick docs dist clean
+.PHONY: help dev demo test test-slow lint asan neon bench bench-quick docs plots dist clean
