@@ -8,7 +8,6 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 
 from sketches._arrow cimport ArrowChunks, column_block, column_block_free, is_arrow
-from sketches._cpu cimport level
 from sketches._export cimport Batch, Column
 from sketches._items cimport check_seed, new_block, tamed, walk, walk_arrow
 from sketches.minhash cimport owned_array
