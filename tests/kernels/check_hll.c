@@ -6,6 +6,8 @@
 
 #define N_MAX 700
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size); /* fuzz_hll.c */
+
 /* Hashes such that registers low and high are met, and a few that have no bit at all. */
 static void fill_hashes(uint64_t *h1, uint64_t *h2, size_t n) {
     for (size_t i = 0; i < n; i++) {
@@ -86,12 +88,41 @@ static void check_states(const hll_kernels *kernels, uint32_t p, size_t n) {
     hll_free(&t);
 }
 
+/* Images with a few bytes changed, most of them in the header, cut or extended: none is believed. */
+static void check_damage(const hll_kernels *kernels, uint32_t p, size_t n) {
+    hll s;
+    uint64_t h1[N_MAX], h2[N_MAX];
+    hll_init(&s, p);
+    fill_hashes(h1, h2, n);
+    if (hll_update(kernels, &s, h1, h2, n)) FAIL("no memory");
+    for (int form = 0; form < 6; form++) {
+        size_t size = hll_image_size(&s, (hll_kind)(form / 2), form % 2);
+        uint8_t *image = calloc(size + 64, 1), *damaged = malloc(size + 64);
+        if (!image || !damaged) FAIL("no memory");
+        hll_image_write(&s, (hll_kind)(form / 2), form % 2, image);
+        for (int round = 0; round < 400; round++) {
+            size_t length = size;
+            memcpy(damaged, image, size + 64);
+            for (uint64_t k = check_random() % 4; k > 0; k--) {
+                size_t reach = check_random() % 3 ? 48 : size;
+                damaged[check_random() % (reach < size ? reach : size)] = (uint8_t)check_random();
+            }
+            if (check_random() % 4 == 0) length = check_random() % (size + 64);
+            LLVMFuzzerTestOneInput(damaged, length);
+        }
+        free(image);
+        free(damaged);
+    }
+    hll_free(&s);
+}
+
 void check_hll(int level) {
     static const size_t sizes[] = {0, 1, 7, 8, 9, 24, 25, 100, 511, 512, 700};
     const hll_kernels *kernels = hll_kernels_for(level);
     for (size_t j = 0; j < sizeof sizes / sizeof *sizes; j++) {
         for (uint32_t p = 4; p <= 12; p += 2) check_update(kernels, p, sizes[j]);
         for (uint32_t p = 4; p <= 13; p++) check_states(kernels, p, sizes[j]);
+        for (uint32_t p = 4; p <= 10; p += 3) check_damage(kernels, p, sizes[j]);
     }
     for (size_t n = 16; n <= 512; n += 16) check_max(kernels, n);
 }
