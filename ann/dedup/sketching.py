@@ -47,12 +47,12 @@ def text_sketcher(settings: Settings) -> TextSketcher:
 def sketch_batch(batch: Batch, settings: Settings) -> Sketched:
     """Sketch some texts, by a sketcher of their own: it counts what was no UTF-8."""
     sketcher = text_sketcher(settings)
-    if settings.engine == "lsh":
-        signatures, offsets, shingles = sketcher.sketch(batch.texts)
-        signatures = shortened(signatures, settings.bits)
-    else:
+    if settings.engine == "exact":
         offsets, shingles = sketcher.shingles(batch.texts)
         signatures = np.empty((len(offsets) - 1, 0), np.uint32)
+    else:
+        signatures, offsets, shingles = sketcher.sketch(batch.texts)
+        signatures = shortened(signatures, settings.bits)
     prints = _pairs.text_keys(offsets, shingles)
     short = int((np.diff(offsets) == 1).sum())
     return Sketched(signatures, prints, offsets, shingles, short, sketcher.invalid)
