@@ -7,6 +7,9 @@ running     seconds a stage, threads that keep the order
 sketching   text in; shingles, fingerprints, band keys out
 banding     candidates from band keys that lie in files
 verifying   copies folded, candidates found and verified
+joining     all pairs, exactly
+engines     which engine to take
+keeping     which document of a kind is most worth keeping
 linking     which stay, and whom they stand for
 work        the folder in which a long run keeps its stages
 store       columns in files, and the journal that says how far they are whole
@@ -19,6 +22,7 @@ listing     pairs of rows, from pairs of groups of copies
 result      what a search hands back
 memory      `deduplicate`: frames, tables and lists
 sources     files, folders and streams of rows: read once, then copied out by row
+values      a column that the preference goes by
 unusable    rows and files that cannot be used: refused, or skipped and noted
 output      the folder that is written: all or nothing
 job         the command: sources in, a folder out, all or nothing

@@ -105,6 +105,8 @@ class Found(NamedTuple):
     unlisted: int  # pairs of copies beyond COPIES_LISTED, true but not in `pairs`
     crowded: int  # documents of crowds, of which only the pairs with kept ones are sure to be there
     giants: list[int]  # sizes of groups that were too large to be merged for a chain
+    cluster: Int64s  # the row that stands for the cluster; `one-per` keeps others of it, too
+    reason: npt.NDArray[np.int8]  # why a row stays or goes: of `keeping.REASONS`
 
 
 def pair_numbers(a: Int64s, b: Int64s) -> UInt64s:

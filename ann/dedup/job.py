@@ -2,7 +2,7 @@
 
     OUT/kept/...            rows that stay, a file for each input file, in its own format
     OUT/kept.txt            text files that stay (with `copy` they lie in kept/, too)
-    OUT/clusters.parquet    id, row, cluster, kept, jaccard: every member of a cluster
+    OUT/clusters.parquet    id, row, cluster, kept, jaccard, reason: every member of a cluster
     OUT/pairs.parquet       a, b, a_row, b_row, jaccard: every verified pair
     OUT/summary.json        counts, parameters, seconds
     OUT/report.html, .json  the same and more, to look at: with `report`
@@ -25,6 +25,7 @@ import numpy as np
 from ann.dedup.arrays import Batch, Documents, Found, Int64s, Progress
 from ann.dedup.columns import arrow_column
 from ann.dedup.engines import Heard, Plan, choose_engine
+from ann.dedup.keeping import REASONS
 from ann.dedup.output import (
     MADE_BY,
     SUMMARY,
@@ -38,12 +39,13 @@ from ann.dedup.output import (
 from ann.dedup.pipeline import find
 from ann.dedup.result import Result, make_result
 from ann.dedup.running import Clock, ordered_map
-from ann.dedup.settings import InputError, Settings, available_memory, need
+from ann.dedup.settings import InputError, Settings, available_memory, need, parse_keep
 from ann.dedup.sketching import sketch
 from ann.dedup.sources import Source, open_sources
 from ann.dedup.stages import in_stages, planned
 from ann.dedup.texts import texts_of
 from ann.dedup.unusable import Unusable
+from ann.dedup.values import column_of
 from ann.dedup.work import open_work, remove_work
 
 LONG = 4 << 30  # bytes of input: a minute's work, from which on a run can be gone on with
@@ -162,6 +164,8 @@ def run(
     piped = "-" in reading.inputs
     if work is not None:
         reading.refuse_pipe()
+    if piped and output is None and parse_keep(settings.keep).column:
+        raise InputError("standard input can be read again for --keep only with an output: give -o")
     clock, unusable = Clock(), Unusable(reading.skip_bad)
     target = writing.target(inputs)
     with ExitStack() as stack:
@@ -169,11 +173,12 @@ def run(
         spooled = stack.enter_context(spool(folder, inputs))
         opened = partial(reading.open, copy=copy, output=target, spool=spooled)
         sources = opened(unusable)
+        column = column_of(opened, sources)
         place = stack.enter_context(work_folder(work, target, sources, memory))
         if place:
             at = stack.enter_context(open_work(place, restart=restart))
             known, found = in_stages(
-                at, sources, reading.as_dict(), settings, unusable, clock, progress, memory
+                at, sources, reading.as_dict(), settings, unusable, clock, progress, memory, column
             )
             settings, plan = planned(at, settings)
         if not piped:
@@ -184,7 +189,8 @@ def run(
             with clock("plan"):
                 batches, settings, plan = choose_engine(read, settings, heard, memory)
             known = sketch(batches, settings, clock)
-            found = find(known.sketches, settings, known.ids, clock, progress)
+            values = partial(column, known.places)
+            found = find(known.sketches, settings, known.ids, clock, progress, values)
         outcome = make_outcome(sources, known, found, settings, plan, unusable, clock, output)
         if folder is not None:
             again = opened if report else None
@@ -304,9 +310,10 @@ def _write(
             folder / "clusters.parquet",
             id=names[rows],
             row=rows,
-            cluster=names[result.representative[rows]],
+            cluster=names[result.cluster[rows]],
             kept=result.kept[rows],
             jaccard=result.similarity[rows],
+            reason=np.array(REASONS, object)[result.reason[rows]],
         ),
     ]
     threads = result.stats.settings.threads

@@ -20,7 +20,7 @@ import numpy as np
 from ann import _jsonl
 from ann.dedup.arrays import Batch, Bools, Int64s
 from ann.dedup.streams import Rows, creating
-from sketches._files import explained, reading
+from sketches._files import InputError, explained, need, reading
 
 SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can spell one alone, UTF-8 cannot
 BLOCK = 1 << 20  # bytes read at once: about a thousand rows, some milliseconds of sketching
@@ -85,6 +85,30 @@ class JsonLines(Rows):
                 wanted = "text" if name == self._text else "text or a whole number"
                 raise ValueError(f"field {name!r} holds {json.dumps(row[name])}, not {wanted}")
         return [row[name] for name in kinds]
+
+    def values(self, name: str, places: Int64s) -> list[Any]:
+        """A field of the rows at these places; None where one has none."""
+        row = need("msgspec").defstruct("Row", [("value", Any, None)], rename={"value": name})
+        decode = need("msgspec").json.Decoder(row).decode
+        found = []
+        with (
+            explained(self.label),
+            self._original.open() as raw,
+            reading(raw, self._original.suffix) as stream,
+        ):
+            position = 0
+            for start, end in places.tolist():
+                stream.read(start - position)
+                line, position = stream.read(end - start), end
+                try:
+                    value = decode(line).value
+                except (ValueError, RecursionError):
+                    clean = line.rstrip().decode("utf-8", "surrogateescape")
+                    value = json.loads(clean.removeprefix("\ufeff")).get(name)
+                if isinstance(value, (dict, list)):
+                    raise InputError(f"{self.label}: field {name!r} holds a {type(value).__name__}")
+                found.append(value)
+        return found
 
     def write(self, kept: Bools, places: Int64s, folder: Path) -> None:
         """Copy the lines of the rows that stay; their places are where they start and end."""

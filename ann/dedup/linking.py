@@ -12,26 +12,18 @@ Where similarity is containment the document of more shingles comes first, whate
 the other is inside it.
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from ann import _join, _pairs
 from ann.dedup.arrays import Floats, Int64s, Pairs, Sets, Verified, pair_numbers, sorted_pairs
 from ann.dedup.joining import open_join
-from ann.dedup.settings import Settings
+from ann.dedup.keeping import Preference, first_of_each, reasons
+from ann.dedup.settings import Settings, parse_keep
 
 GIANT = 1000  # different documents: no text is edited so often, but licences and templates chain
-
-
-def preference(keep: str, sizes: Int64s, ids: Sequence[Any] | None) -> Int64s:
-    """Rows from the one most worth keeping; ties by id, then by row."""
-    rows = np.arange(len(sizes))
-    if keep == "first":
-        return rows
-    names = rows if ids is None else np.unique(np.asarray(ids), return_inverse=True)[1]
-    return np.lexsort((names, -sizes))
 
 
 class Linked(NamedTuple):
@@ -41,11 +33,13 @@ class Linked(NamedTuple):
     similarity: Floats
     pairs: Pairs  # found before, and of crowds now: each with whom it is represented by
     giants: list[int]  # sizes of groups that hang together only by chains, the largest first
+    cluster: Int64s  # the first of its cluster; `one-per` keeps others there, too
+    reason: npt.NDArray[np.int8]  # of `keeping.REASONS`
 
 
-def link(leader: Int64s, found: Verified, order: Int64s, settings: Settings) -> Linked:
+def link(leader: Int64s, found: Verified, preferred: Preference, settings: Settings) -> Linked:
     """Who stays in each one's place: every document goes with its copies' best member."""
-    n = len(leader)
+    n, order = len(leader), preferred.order
     rank = np.empty(n, np.int64)
     rank[order] = np.arange(n)
     best = np.full(n, n)  # of each leader: the rank of its best copy
@@ -64,7 +58,15 @@ def link(leader: Int64s, found: Verified, order: Int64s, settings: Settings) -> 
     if settings.link == "transitive":
         giants = _merge(chosen, pairs, turns)
     similarity = _similarity(chosen, pairs, found.sets, settings)
-    return Linked(order[best[chosen[leader]]], similarity[leader], pairs, giants)
+    cluster = order[best[chosen[leader]]]
+    representative, similarity = cluster, similarity[leader]
+    if preferred.groups is not None:
+        representative = first_of_each(preferred, cluster)
+        similarity[representative == np.arange(n)] = 1
+    sizes = found.sets.sizes[leader] if settings.measure == "containment" else None
+    policy = parse_keep(settings.keep).policy
+    reason = reasons(policy, preferred, representative, cluster, sizes)
+    return Linked(representative, similarity, pairs, giants, cluster, reason)
 
 
 def _merge(chosen: Int64s, pairs: Pairs, turns: Int64s) -> list[int]:

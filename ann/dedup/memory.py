@@ -12,6 +12,7 @@ from typing import Any
 from ann.dedup.arrays import Batch, Progress
 from ann.dedup.columns import (
     id_values,
+    plain,
     text_batch,
     text_sizes,
     wanted_columns,
@@ -23,13 +24,13 @@ from ann.dedup.running import Clock
 from ann.dedup.settings import (
     Engine,
     InputError,
-    Keep,
     Link,
     Measure,
     Settings,
     Unit,
     available_threads,
     need,
+    parse_keep,
 )
 from ann.dedup.sketching import sketch
 from sketches._files import check_columns
@@ -47,7 +48,7 @@ def deduplicate(
     ngram: int = 5,
     unit: Unit = "word",
     num_perm: int = 128,
-    keep: Keep = "first",
+    keep: str = "first",
     engine: Engine = "auto",
     measure: Measure = "jaccard",
     link: Link = "representative",
@@ -77,8 +78,11 @@ def deduplicate(
         fewer units is one run.
     num_perm : int
         Slots of the MinHash signatures the candidates come from.
-    keep : {"first", "longest"}
-        Which of a cluster stays: the first row, or the one of most UTF-8 bytes.
+    keep : str
+        Which of a cluster stays: ``first`` row, or ``longest``, the one of most UTF-8 bytes; by a
+        column of a table, ``newest:COL``, ``oldest:COL``, ``highest:COL``, ``lowest:COL`` or
+        ``priority:COL=a,b,c``; ``one-per:COL``, the first of each value of a column. Ties go to
+        the lesser id, then to the earlier row; a missing value comes after all others.
     engine : {"auto", "lsh", "exact"}
         How pairs are found: by MinHash signatures, with probability `recall` at least, or all of
         them, by a join over the rarest shingles. By default whichever is estimated to be cheaper:
@@ -129,15 +133,25 @@ def deduplicate(
     )
     report = progress or (lambda stage, done, total: None)
     clock, heard = Clock(), Heard(report)
-    read = clock.each("read", _batches(data, text, id, heard))
+    by = parse_keep(keep).column
+    values: list[Any] = []
+    read = clock.each("read", _batches(data, text, id, by, values, heard))
     with clock("plan"):
         batches, settings, plan = choose_engine(read, settings, heard)
     sketches, ids, _ = sketch(batches, settings, clock)
-    found = find(sketches, settings, ids, clock, report)
+    found = find(sketches, settings, ids, clock, report, lambda name: values)
     return make_result(sketches, found, settings, plan, clock)
 
 
-def _batches(data: Any, text: str, id: str | None, progress: Progress) -> Iterator[Batch]:
+def _batches(
+    data: Any,
+    text: str,
+    id: str | None,
+    by: str | None,
+    values: list[Any],
+    progress: Progress,
+) -> Iterator[Batch]:
+    """The texts with their ids; what the column `by` holds goes to `values`."""
     if isinstance(data, (str, bytes, bytearray)):
         raise TypeError("one text alone has no duplicates: pass a list of texts")
     if isinstance(data, Mapping):
@@ -153,12 +167,14 @@ def _batches(data: Any, text: str, id: str | None, progress: Progress) -> Iterat
         data = pandas.Series(data)
     columnar = "__arrow_c_stream__", "__arrow_c_array__", "iloc"  # a series of pandas before 3
     if not any(hasattr(data, name) for name in columnar):
-        if id is not None:
-            raise InputError(f"id={id!r} names a column, and a {type(data).__name__} has none")
+        _no_columns(data, id, by)
         yield from _text_batches(data, progress)
         return
     done, total = 0, _length(data)
-    for columns in _column_batches(data, text, id):
+    wanted = wanted_columns(text, id)
+    for columns in _column_batches(data, wanted if by is None else [*wanted, by]):
+        if by is not None:
+            values += plain(columns.pop()).to_pylist()
         batch = text_batch(columns[0], f"column {text!r}")
         if id is not None:
             batch = batch._replace(ids=id_values(columns[-1], f"column {id!r}", done))
@@ -193,22 +209,27 @@ def _length(data: Any) -> int:
     return len(data) if hasattr(data, "__len__") else 0
 
 
-def _column_batches(data: Any, text: str, id: str | None) -> Iterator[list[Any]]:
+def _no_columns(data: Any, *names: str | None) -> None:
+    for name in names:
+        if name is not None:
+            raise InputError(f"{name!r} names a column, and a {type(data).__name__} has none")
+
+
+def _column_batches(data: Any, wanted: list[str]) -> Iterator[list[Any]]:
     """The columns wanted, slice by slice; a series or an array is its own text column."""
     pa = need("pyarrow")
-    wanted = wanted_columns(text, id)
     if hasattr(data, "iloc") and hasattr(data, "columns"):  # pandas converts what it is asked for
         names = [str(name) for name in data.columns]  # numbers, where nobody named them
         check_columns(wanted, names, "the frame")
-        data = data.iloc[:, [names.index(name) for name in wanted]].set_axis(wanted, axis=1)
+        once = list(dict.fromkeys(wanted))
+        data = data.iloc[:, [names.index(name) for name in once]].set_axis(once, axis=1)
     columns: Iterable[list[Any]]
     if hasattr(data, "columns") or hasattr(data, "schema"):
         reader = pa.RecordBatchReader.from_stream(data)
         check_columns(wanted, reader.schema.names, "the table")
         columns = ([batch.column(name) for name in wanted] for batch in reader)
-    elif id is not None:
-        raise InputError(f"id={id!r} names a column, and a {type(data).__name__} has none")
     else:
+        _no_columns(data, *wanted[1:])
         stream = hasattr(data, "__arrow_c_stream__") and not hasattr(data, "__arrow_c_array__")
         column = pa.chunked_array(data) if stream else pa.array(data)
         columns = ([chunk] for chunk in getattr(column, "chunks", [column]))

@@ -116,10 +116,11 @@ SEARCH = together(
 CHOICE = together(
     click.option(
         "--keep",
-        type=click.Choice(["first", "longest"]),
+        metavar="POLICY",
         default="first",
         show_default=True,
-        help="Which of a cluster stays; ties by id.",
+        help="Which of a cluster stays: first, longest, newest:COL, oldest:COL, highest:COL,"
+        " lowest:COL, priority:COL=a,b,c or one-per:COL; ties by id.",
     ),
     click.option(
         "--link",

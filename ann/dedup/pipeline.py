@@ -8,14 +8,15 @@ References: A. Broder, "On the resemblance and containment of documents" (1997);
 R. Motwani, "Approximate nearest neighbors" (1998), for the bands.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ann.dedup.arrays import Found, Progress, Sketches
-from ann.dedup.linking import link, preference
+from ann.dedup.keeping import preference
+from ann.dedup.linking import link
 from ann.dedup.listing import expand
 from ann.dedup.running import Clock
-from ann.dedup.settings import Settings
+from ann.dedup.settings import Settings, parse_keep
 from ann.dedup.verifying import copies, verify
 
 
@@ -25,15 +26,21 @@ def find(
     ids: Sequence[Any] | None,
     clock: Clock,
     progress: Progress,
+    column: Callable[[str], list[Any]],
 ) -> Found:
-    """All stages after the sketches: which documents stay, and whom they stand for."""
+    """All stages after the sketches: which documents stay, and whom they stand for.
+
+    `column` gives the values of a column by row, if the preference goes by one.
+    """
     with clock("pairs"):
         leader = copies(sketches)
     with clock("verify"):
         verified = verify(sketches, leader, settings, clock, progress)
     with clock("link"):
-        order = preference(settings.keep, sketches.sizes, ids)
-        linked = link(leader, verified, order, settings)
+        keep = parse_keep(settings.keep)
+        values = column(keep.column) if keep.column else None
+        preferred = preference(keep, sketches.sizes, ids, values)
+        linked = link(leader, verified, preferred, settings)
         listed, unlisted = expand(leader, linked.pairs)
     return Found(
         linked.representative,
@@ -43,4 +50,6 @@ def find(
         unlisted,
         int(verified.crowd.sum()),
         linked.giants,
+        linked.cluster,
+        linked.reason,
     )

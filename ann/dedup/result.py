@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from ann.bands import s_curve
 from ann.dedup.arrays import Bools, Floats, Found, Int64s, Pairs, Sketches
@@ -65,6 +66,11 @@ class Result:
         The row that stays in this one's place; its own number where it stays itself.
     similarity : ndarray of float64
         Exact Jaccard similarity of each row to its representative, 1.0 where it stays.
+    cluster : ndarray of int64
+        The row that stands for each one's cluster: the representative, but for the further rows
+        that ``keep="one-per:..."`` keeps.
+    reason : ndarray of int8
+        Why each row stays or goes: the place in `ann.dedup.keeping.REASONS`.
     pairs : Pairs
         All verified pairs at or above the threshold: arrays `a`, `b` (a < b) and `jaccard`.
         Of a group of identical documents the first hundred are listed pairwise; any further
@@ -78,15 +84,17 @@ class Result:
     kept: Bools
     representative: Int64s
     similarity: Floats
+    cluster: Int64s
+    reason: npt.NDArray[np.int8]
     pairs: Pairs
     stats: Stats
 
     @property
     def clustered(self) -> Int64s:
         """The rows of all clusters of two or more, cluster after cluster, the kept one first."""
-        removed, kept = self._by_cluster
-        rows = np.concatenate([kept, removed])
-        return rows[np.lexsort((rows, ~self.kept[rows], self.representative[rows]))]
+        rows = np.flatnonzero(self.reason)
+        first = self.cluster[rows] == rows
+        return rows[np.lexsort((rows, ~self.kept[rows], ~first, self.cluster[rows]))]
 
     @cached_property
     def _by_cluster(self) -> tuple[Int64s, Int64s]:
@@ -175,4 +183,12 @@ def make_result(
         plan=plan,
         seconds=clock.seconds,
     )
-    return Result(kept, found.representative, found.similarity, found.pairs, stats)
+    return Result(
+        kept,
+        found.representative,
+        found.similarity,
+        found.cluster,
+        found.reason,
+        found.pairs,
+        stats,
+    )

@@ -3,13 +3,14 @@
 import os
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from sketches._files import InputError as InputError
 from sketches._files import need as need
 
 Unit = Literal["word", "char"]
-Keep = Literal["first", "longest"]
+PLAIN = ("first", "longest")
+OF_COLUMN = ("newest", "oldest", "highest", "lowest", "priority", "one-per")
 Engine = Literal["auto", "lsh", "exact"]
 Measure = Literal["jaccard", "containment"]
 Link = Literal["representative", "transitive"]
@@ -25,6 +26,33 @@ def available_threads() -> int:
 def available_memory() -> int:
     """Bytes of memory the machine has."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+class Keep(NamedTuple):
+    """A policy of `keeping`, and what it goes by."""
+
+    policy: str
+    column: str | None = None
+    values: tuple[str, ...] = ()
+
+
+def parse_keep(text: str) -> Keep:
+    """A policy as it is written: ``newest:date``, ``priority:source=a,b``."""
+    if not isinstance(text, str):
+        raise TypeError(f"keep must be a str, not {text!r}")
+    policy, colon, column = text.partition(":")
+    if not colon and policy in PLAIN:
+        return Keep(policy)
+    values: tuple[str, ...] = ()
+    if policy == "priority":
+        column, equals, listed = column.partition("=")
+        values = tuple(listed.split(",")) if equals and listed else ()
+    if policy not in OF_COLUMN or not column or (policy == "priority") != bool(values):
+        raise InputError(
+            f"keep must be {', '.join(PLAIN)}, newest:COL, oldest:COL, highest:COL, lowest:COL,"
+            f" priority:COL=a,b,c or one-per:COL, not {text!r}"
+        )
+    return Keep(policy, column, values)
 
 
 @dataclass(frozen=True)
@@ -47,8 +75,8 @@ class Settings:
     bits : {8, 16, 32}
         Of each slot, that are kept: fewer make a shorter signature, some more candidates, and no
         pair less.
-    keep : {"first", "longest"}
-        Which of a cluster stays: the first row, or the text of most bytes.
+    keep : str
+        Which of a cluster stays: see `keeping`.
     engine : {"auto", "lsh", "exact"}
         Whether pairs are found by MinHash signatures, with probability `recall` at least, or all of
         them by a join; or whichever is cheaper.
@@ -70,7 +98,7 @@ class Settings:
     unit: Unit = "word"
     num_perm: int = 128
     bits: int = 32
-    keep: Keep = "first"
+    keep: str = "first"
     engine: Engine = "auto"
     measure: Measure = "jaccard"
     link: Link = "representative"
@@ -95,7 +123,6 @@ class Settings:
             raise InputError(f"bits must be 8, 16 or 32, not {self.bits!r}")
         kinds: dict[str, Any] = {
             "unit": Unit,
-            "keep": Keep,
             "engine": Engine,
             "measure": Measure,
             "link": Link,
@@ -104,6 +131,7 @@ class Settings:
             choices = get_args(kind)
             if getattr(self, name) not in choices:
                 raise InputError(f"{name} must be one of {choices}, not {getattr(self, name)!r}")
+        parse_keep(self.keep)
         if (self.measure, self.engine) == ("containment", "lsh"):
             raise InputError(
                 "containment needs the engine exact: a document inside one of ten times its length"

@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 from ann.dedup.arrays import Batch, Bools, Int64s
 from ann.dedup.jsonl import JsonLines
@@ -55,6 +55,7 @@ class Source(Protocol):
     @property
     def size(self) -> int: ...
     def batches(self, advance: Callable[[int], None]) -> Iterator[Batch]: ...
+    def values(self, name: str, places: Int64s) -> list[Any]: ...
     def write(self, kept: Bools, places: Int64s, folder: Path) -> None: ...
 
 

@@ -21,14 +21,16 @@ from ann import _pairs
 from ann.dedup.arrays import Batch, Documents, Found, Mapped, Pairs, Progress, Sketches, Verified
 from ann.dedup.columns import id_array
 from ann.dedup.engines import SAMPLE, Cost, Plan, certain, make_plan
-from ann.dedup.linking import link, preference
+from ann.dedup.keeping import preference
+from ann.dedup.linking import link
 from ann.dedup.listing import expand
 from ann.dedup.running import Clock, ordered_map
-from ann.dedup.settings import InputError, Settings, available_memory
+from ann.dedup.settings import InputError, Settings, available_memory, parse_keep
 from ann.dedup.sketching import Sketched, bands_of, keys_of, sketch_batch, text_sketcher
 from ann.dedup.sources import Source, recall, remember
 from ann.dedup.store import Columns, Store, read_notes, read_store
 from ann.dedup.unusable import Unusable
+from ann.dedup.values import Column
 from ann.dedup.verifying import copies, make_sets, no_sets, verify
 from ann.dedup.work import Work
 
@@ -137,6 +139,7 @@ def in_stages(
     clock: Clock,
     progress: Progress,
     memory: int | None,
+    column: Column,
 ) -> tuple[Documents, Found]:
     """All stages, each unless it is done already."""
     sketch_stage(work, sources, reading, settings, unusable, clock, progress)
@@ -144,7 +147,7 @@ def in_stages(
         settings, plan = choose(work, settings, memory)
     known = documents(work, settings, memory)
     pairs_stage(work, known, settings, plan, clock, progress)
-    cluster_stage(work, known, settings, clock)
+    cluster_stage(work, known, settings, clock, column)
     return known, clusters(work)
 
 
@@ -352,6 +355,8 @@ def pairs_stage(
 CLUSTER: Columns = {
     "representative": ("<i8", ()),
     "similarity": ("<f8", ()),
+    "cluster": ("<i8", ()),
+    "reason": ("i1", ()),
     "a": ("<i8", ()),
     "b": ("<i8", ()),
     "jaccard": ("<f8", ()),
@@ -363,10 +368,11 @@ def cluster_stage(
     known: Documents,
     settings: Settings,
     clock: Clock,
+    column: Column,
     *,
     replace: bool = False,
 ) -> None:
-    """Decide which documents stay."""
+    """Decide which documents stay; `column` reads one where the preference goes by it."""
     if not work.begin("cluster", parameters(settings, "cluster"), replace=replace):
         return
     with clock("link"):
@@ -378,11 +384,14 @@ def cluster_stage(
             needed = leader == np.arange(len(leader))
         make_sets(known.sketches, sets, np.flatnonzero(needed).astype(np.uint32))
         found = Verified(sets, Pairs(former["a"], former["b"], former["jaccard"]), 0, crowd)
-        order = preference(settings.keep, known.sketches.sizes, known.ids)
-        linked = link(leader, found, order, settings)
+        keep = parse_keep(settings.keep)
+        values = column(known.places, keep.column) if keep.column else None
+        preferred = preference(keep, known.sketches.sizes, known.ids, values)
+        linked = link(leader, found, preferred, settings)
         listed, unlisted = expand(leader, linked.pairs)
     counts = {"unlisted": unlisted, "giants": linked.giants}
-    _save(work, "cluster", CLUSTER, counts, linked.representative, linked.similarity, *listed)
+    rows = linked.representative, linked.similarity, linked.cluster, linked.reason
+    _save(work, "cluster", CLUSTER, counts, *rows, *listed)
 
 
 def clusters(work: Work) -> Found:
@@ -397,6 +406,8 @@ def clusters(work: Work) -> Found:
         counts["unlisted"],
         counts["crowded"],
         counts["giants"],
+        arrays["cluster"],
+        arrays["reason"],
     )
 
 

@@ -14,6 +14,7 @@ from ann.dedup.output import output_folder
 from ann.dedup.running import Clock
 from ann.dedup.settings import Settings, available_threads
 from ann.dedup.unusable import Unusable
+from ann.dedup.values import column_of
 from ann.dedup.work import STAGES, Work, open_work
 
 
@@ -72,11 +73,12 @@ def cluster(folder: Path, parameters: dict[str, Any]) -> Outcome:
     with open_work(folder, create=False) as work:
         settings = _settings(work, "cluster", parameters, None)
         known = stages.documents(work, settings)
-        stages.cluster_stage(work, known, settings, clock, replace=True)
         reading = Reading.of(work.done("sketch"))
         unusable = Unusable(reading.skip_bad)
         sources = reading.open(unusable)
         stages.recall_sources(work, sources, unusable)
+        column = column_of(reading.open, sources)
+        stages.cluster_stage(work, known, settings, clock, column, replace=True)
         found = stages.clusters(work)
         settings, plan = stages.planned(work, settings)
         return make_outcome(sources, known, found, settings, plan, unusable, clock, None)

@@ -13,7 +13,14 @@ from types import SimpleNamespace
 from typing import Any
 
 from ann.dedup.arrays import Batch, Bools, Int64s
-from ann.dedup.columns import check_filtered, filtered, id_values, text_batch, wanted_columns
+from ann.dedup.columns import (
+    check_filtered,
+    filtered,
+    id_values,
+    plain,
+    text_batch,
+    wanted_columns,
+)
 from ann.dedup.settings import InputError, need
 from ann.dedup.streams import Rows, creating
 from sketches._csv import bad_row_reason, read_header, read_rows, refuse_open_quote
@@ -51,6 +58,14 @@ class Table(Rows):
                 self.rows += record.num_rows
                 yield batch
                 advance(told)
+
+    def values(self, name: str, places: Int64s) -> list[Any]:
+        """A column by row; None where a value is missing."""
+        found: list[Any] = []
+        with explained(self.label):
+            for record, _ in self._read([name]):
+                found += plain(self._keys(record.column(0))).to_pylist()
+        return found
 
 
 class Parquet(Table):

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -91,6 +92,10 @@ class TextFiles:
         else:
             self.binary += 1
         return None
+
+    def values(self, name: str, places: Int64s) -> list[Any]:
+        """Refused: a text file has no columns."""
+        raise InputError(f"text files have no column {name!r}: --keep can be first or longest")
 
     def write(self, kept: Bools, places: Int64s, folder: Path) -> None:
         """List the files that stay, and copy them if that is wanted."""

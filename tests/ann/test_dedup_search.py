@@ -261,7 +261,7 @@ def test_progress_is_told_and_nothing_is_left_of_nothing(corpus):
         ({"ngram": 0}, "ngram must be at least 1"),
         ({"ngram": 1000}, "ngram must be 1 .. 256"),
         ({"unit": "line"}, "unit must be one of"),
-        ({"keep": "last"}, "keep must be one of"),
+        ({"keep": "last"}, "keep must be first, longest"),
         ({"threads": 0}, "threads must be at least 1"),
         ({"id": "n"}, "a list has none"),
     ],
