@@ -63,6 +63,7 @@ EXTENSIONS = [
     "sketches.countmin",
     "sketches.countsketch",
     "sketches.hll",
+    "sketches._topk",
     "sketches.topk",
     "sketches.spark",
     "sketches._export",

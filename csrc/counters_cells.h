@@ -39,19 +39,28 @@ static void NAME(add)(counters *c, const uint32_t *index, const int64_t *w, size
     }
 }
 
+/* Rows are sorted side by side, an item in each lane, by odd-even transposition: exchanges that
+ * depend on no value, which the compiler vectorises. */
+static void NAME(median_some)(const counters *c, const uint32_t *index, size_t n, double *out) {
+    int64_t value[COUNTERS_DEPTH][MEDIANS];
+    const CELL *row = (const CELL *)c->cells;
+    for (uint32_t r = 0; r < c->depth; r++, row += (size_t)1 << c->bits, index += COUNTERS_BLOCK)
+        for (size_t i = 0; i < n; i++)
+            value[r][i] = index[i] & 1 ? -(int64_t)row[index[i] >> 1] : row[index[i] >> 1];
+    for (uint32_t round = 0; round < c->depth; round++)
+        for (uint32_t r = round & 1; r + 1 < c->depth; r += 2)
+            for (size_t i = 0; i < n; i++) {
+                int64_t a = value[r][i], b = value[r + 1][i];
+                value[r][i] = a < b ? a : b;
+                value[r + 1][i] = a < b ? b : a;
+            }
+    const int64_t *low = value[(c->depth - 1) / 2], *high = value[c->depth / 2];
+    for (size_t i = 0; i < n; i++) out[i] = ((double)low[i] + (double)high[i]) / 2;
+}
+
 static void NAME(median)(const counters *c, const uint32_t *index, size_t n, double *out) {
-    size_t width = (size_t)1 << c->bits;
-    for (size_t i = 0; i < n; i++) {
-        int64_t value[COUNTERS_DEPTH];
-        for (uint32_t r = 0; r < c->depth; r++) {
-            uint32_t field = index[r * COUNTERS_BLOCK + i], k = r;
-            int64_t v = ((const CELL *)c->cells)[r * width + (field >> 1)];
-            v = field & 1 ? -v : v;
-            for (; k && value[k - 1] > v; k--) value[k] = value[k - 1];
-            value[k] = v;
-        }
-        out[i] = ((double)value[(c->depth - 1) / 2] + (double)value[c->depth / 2]) / 2;
-    }
+    for (size_t i = 0; i < n; i += MEDIANS)
+        NAME(median_some)(c, index + i, n - i < MEDIANS ? n - i : MEDIANS, out + i);
 }
 
 #undef HIGHEST

@@ -11,14 +11,18 @@ from typing import NamedTuple
 import numpy as np
 
 cimport cython
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memset
 
 from sketches._arrow cimport column_block, column_block_free, hash_kernels_for
-from sketches._batches cimport Answers, Weights, answers, next_weights, weighing
+from sketches._batches cimport Answers, Weights
 from sketches._cpu cimport level
 from sketches._items cimport check_seed, hash_one, is_scalar, new_block, walk
 from sketches._objects cimport ANYTHING, BYTES, FLOATS, STRS
+from sketches._topk cimport (
+    MIXED, TOPK_MOST, TOPK_OK, TOPK_TOO_MUCH, TOPK_TWICE, admit, look, take, task,
+    topk_batch, topk_bytes, topk_copy, topk_merge, topk_put, topk_release, topk_table,
+)
 
 from sketches import _topk_images as images
 from sketches._frame import FormatError
@@ -26,8 +30,6 @@ from sketches._frame import FormatError
 K_MAX = 1 << 24
 SLOTS = 8  # of the table for each of k; three quarters of them hold a counter
 FAMILIES = (None, "int", "float", "str", "bytes")  # in the order of sketches._objects
-cdef enum:
-    MIXED = -10  # beside topk_status
 
 
 class Heavy(NamedTuple):
@@ -37,67 +39,6 @@ class Heavy(NamedTuple):
     estimate: int
     lower: int
     upper: int
-
-
-cdef struct task:
-    topk_state *of
-    cython.pymutex *lock
-    weighing *weights
-    answers *out
-    int status
-
-
-cdef topk_batch batch_of(const column_block *b, const uint8_t *valid, size_t n) noexcept nogil:
-    cdef topk_batch batch
-    batch.keys, batch.h1 = b.key, <const uint64_t *>b.h1
-    batch.h2 = <const uint64_t *>b.h2
-    batch.ptr, batch.len = <const uint8_t *const *>b.ptr, <const size_t *>b.len
-    batch.valid, batch.n = valid, n
-    return batch
-
-
-cdef int admit(topk_state *s, int family, bint is_unsigned) noexcept nogil:
-    """Makes the table for the first items; later ones must be of their type."""
-    cdef int status = TOPK_OK
-    if s.family == ANYTHING:
-        if family > BYTES:
-            return MIXED
-        status = topk_start(&s.table, s.slots_max, s.seed, family >= STRS)
-        if status == TOPK_OK:
-            s.family = family
-    s.is_unsigned |= is_unsigned
-    return MIXED if status == TOPK_OK and s.family != family else status
-
-
-cdef int take(void *ctx, column_block *b, const uint8_t *valid, size_t n) noexcept nogil:
-    cdef task *t = <task *>ctx
-    cdef const int64_t *weights = next_weights(t.weights, NULL, n)
-    cdef topk_batch batch = batch_of(b, valid, n)
-    if t.weights.ran_out:
-        return 1
-    if b.family == ANYTHING:  # nothing but nulls
-        return 0
-    with t.lock[0]:
-        t.status = admit(t.of, b.family, b.is_unsigned)
-        if t.status == TOPK_OK:
-            t.of.table.kernels = b.kernels
-            t.status = topk_add(&t.of.table, &batch, weights)
-    return t.status != TOPK_OK
-
-
-cdef int look(void *ctx, column_block *b, const uint8_t *valid, size_t n) noexcept nogil:
-    cdef task *t = <task *>ctx
-    cdef uint64_t *out = t.out.out + 2 * t.out.n
-    cdef topk_batch batch = batch_of(b, valid, n)
-    t.out.n += n
-    with t.lock[0]:
-        if b.family == ANYTHING or t.of.family == ANYTHING:
-            memset(out, 0, 2 * n * sizeof(uint64_t))
-        elif b.family != t.of.family:
-            t.status = MIXED
-        else:
-            topk_find(&t.of.table, &batch, out)
-    return t.status != TOPK_OK
 
 
 @cython.final
