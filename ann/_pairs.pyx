@@ -254,7 +254,8 @@ def similarity(const uint32_t[::1] a not None, const uint32_t[::1] b not None,
                bint containment=False):
     """The exact similarity of pairs of distinct sets: float64[m].
 
-    Jaccard, or the containment of the smaller set in the other. A pair below `threshold` is given as 0; the `outlines` of the sets make most of them quick.
+    Jaccard, or the containment of the smaller set in the other. A pair below `threshold` is given
+    as 0; the `outlines` of the sets make most of them quick.
     """
     cdef Py_ssize_t i, m = a.shape[0], n = starts.shape[0], total = shingles.shape[0]
     cdef size_t size_a, size_b, need
