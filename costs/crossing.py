@@ -98,14 +98,14 @@ def crossover(
     turns = ahead[:, 1:] != ahead[:, :1]
     crossing = turns.any(axis=1)
     share = float(crossing.mean())
-    first = "f" if np.median(gap[:, 0]) < 0 else "g"
-    last = "f" if np.median(gap[:, -1]) < 0 else "g"
     if share < 0.5:
-        return Crossover(None, share, first, last, (low, high))
+        least, most = ("f" if np.median(gap[:, i]) < 0 else "g" for i in (0, -1))
+        return Crossover(None, share, least, most, (low, high))
+    first, last = ("f", "g") if ahead[crossing, 0].mean() > 0.5 else ("g", "f")
     at = turns[crossing].argmax(axis=1)
     rows = np.flatnonzero(crossing)
     left, right = np.abs(gap[rows, at]), np.abs(gap[rows, at + 1])
     step = math.log(high / low) / (GRID - 1)
     found = grid[at] * np.exp(step * left / (left + right + 1e-300))
-    ends = (float(v) for v in np.quantile(found, [tail, 0.5, 1 - tail]))
-    return Crossover(Interval(*ends), share, first, last, (low, high))
+    at_n = Interval(*(float(v) for v in np.quantile(found, [tail, 0.5, 1 - tail])))
+    return Crossover(at_n, share, first, last, (low, high))

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 SEED = 9001  # of the sample: the same data give the same answer
 DRAWS = 2000
-NAMED = 0.8  # weight from which on one class is named
-TOGETHER = 0.95  # weight that the classes named together hold
+NAMED = 0.9  # weight from which on one class is named
+TOGETHER = 0.99  # weight that the classes named together hold
 LEAST_SPREAD = 2e-3  # of a size's relative error: no clock and no machine repeats better
 UNKNOWN_SPREAD = 1e-2  # the same, where nothing was repeated
 MOST = 32  # sizes judged; more are put together, neighbours with neighbours
@@ -79,7 +79,7 @@ class Fit:
     weights : dict
         How much each class is believed, the most believed first; they sum to 1.
     classes : tuple of str
-        The class, if one has a weight of at least 0.8; otherwise the fewest that have 0.95
+        The class, if one has a weight of at least 0.9; otherwise the fewest that have 0.99
         together: these data do not tell them apart.
     break_at : float or None
         The size up to which another regime held (a cache was outgrown), if that is believed.
@@ -105,9 +105,7 @@ class Fit:
         if self.name is not None:
             told = f"O({self.name})"
         else:
-            told = (
-                f"cannot tell {' from '.join(f'O({name})' for name in self.classes)} on these data"
-            )
+            told = f"cannot tell {', '.join(f'O({name})' for name in self.classes)} apart"
         return told + (f", from n = {self.break_at:.3g} on" if self.break_at else "")
 
     @property

@@ -7,6 +7,8 @@ import html
 import math
 from typing import Any
 
+from costs.classes import CLASSES
+from costs.fits import Fit
 from costs.report import Outlook, Report
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
@@ -53,7 +55,7 @@ def text(report: Report) -> str:
         f"{'stage':{width}}  share      own    calls      p50      p99  at most  grows as",
     ]
     for stage in report.stages[:SHOWN]:
-        grows = str(stage.fit) if stage.fit else ""
+        grows = _growth(stage.fit)
         lines.append(
             f"{stage.name:{width}} {stage.share:6.1%} {duration(stage.seconds):>8} {stage.calls:8,}"
             f" {duration(stage.p50):>8} {duration(stage.p99):>8} {times(stage.ceiling):>8}  {grows}"
@@ -63,6 +65,14 @@ def text(report: Report) -> str:
     lines += ["", *(_sentence(each) for each in report.outlook)] if report.outlook else []
     lines += [f"note: {note}" for note in notes(report)]
     return "\n".join(lines)
+
+
+def _growth(fit: Fit | None) -> str:
+    """The class, or the least and the largest that the data do not tell apart."""
+    if fit is None:
+        return ""
+    least, largest = (pick(fit.classes, key=CLASSES.index) for pick in (min, max))
+    return f"O({least})" if least == largest else f"O({least}) .. O({largest})"
 
 
 def _sentence(each: Outlook) -> str:
@@ -100,7 +110,7 @@ def page(report: Report) -> str:
         f"{html.escape(s.name)}</td><td>{s.share:.1%}{_range(s.share_interval)}</td>"
         f"<td>{duration(s.seconds)}</td><td>{s.calls:,}</td><td>{duration(s.p50)}</td>"
         f"<td>{duration(s.p99)}</td><td>{times(s.ceiling)}</td>"
-        f"<td>{html.escape(str(s.fit)) if s.fit else ''}</td></tr>"
+        f"<td>{_growth(s.fit)}</td></tr>"
         for s in shown
     )
     words = "".join(f"<p>{html.escape(_sentence(each))}</p>" for each in report.outlook)

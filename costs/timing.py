@@ -167,19 +167,31 @@ class _Runs:
                 tracemalloc.stop()
         return float(max(peak - before, 1))  # a call that allocates nothing has no logarithm
 
+    def _price(self, n: int) -> float:
+        """Seconds that one timing at size n takes in all."""
+        before = self.used()
+        self.time(n)
+        return self.used() - before
+
+    @staticmethod
+    def _growth(spent: float, last: float) -> float:
+        """What doubling n multiplies: as the last doubling did, from n to n^3."""
+        return min(8.0, max(2.0, spent / last)) if last > 1e-3 else 2.0
+
     def ladder(self, low: int, high: int) -> list[int]:
         """Sizes from `low` to the largest that is affordable."""
         n, last, spent = low, 0.0, 0.0
         while True:
-            before = self.used()
             try:
-                self.time(n)
+                last, spent = spent, self._price(n)
+                if 2 * n > high:
+                    break
+                if self._growth(spent, last) * spent > self.budget / 6:
+                    spent = min(spent, self._price(n))  # or was it a slow moment?
+                    if self._growth(spent, last) * spent > self.budget / 6:
+                        break
             except MemoryError:
                 n //= 2
-                break
-            last, spent = spent, self.used() - before
-            growth = max(2.0, spent / last if last > 1e-3 else 2.0)
-            if 2 * n > high or growth * spent > self.budget / 6:
                 break
             n *= 2
         top = high if 2 * n > high and spent < self.budget / 12 else n

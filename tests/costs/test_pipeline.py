@@ -222,7 +222,10 @@ class TestReport:
 
     def test_stages_without_a_run_around_them_are_fitted_to_their_own_sizes(self):
         pipeline = trace(
-            *[("sort", i, i + 1e-8 * n, None, 0, n) for i, n in enumerate((10, 100, 1e3, 1e4))]
+            *[
+                ("sort", i, i + 1e-8 * n, None, 0, n)
+                for i, n in enumerate((10, 30, 100, 300, 1e3, 3e3, 1e4, 3e4))
+            ]
         )
         assert make_report(pipeline, [1e6])["sort"].fit.classes == ("n",)
 

@@ -1,0 +1,357 @@
+"""`costs` on real things, against peers and against the truth; everything takes turns.
+
+python benchmarks/peers/costing.py stream      bandwidth beside a compiled STREAM
+python benchmarks/peers/costing.py fits        classes of real functions, 10 x further; big_O
+python benchmarks/peers/costing.py stage       nanoseconds of a stage, and what it is made of
+python benchmarks/peers/costing.py what-if     payoffs predicted, beside stages really sped up
+python benchmarks/peers/costing.py fuse        fusion predicted and measured
+"""
+
+import asyncio
+import bisect
+import collections
+import contextvars
+import heapq
+import json
+import queue
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import timeit
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+import costs
+from costs._measure import Buffers, default_isa
+from costs.machine import BEYOND, LOOPS, _caches
+from costs.timing import _Runs
+
+# The four loops of J. McCalpin's benchmark, written anew: static arrays, ordinary stores.
+STREAM = r"""
+#include <stdio.h>
+#include <time.h>
+static double a[N], b[N], c[N];
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec + 1e-9 * t.tv_nsec;
+}
+#define LOOP(bytes, text)                                    \
+    start = now();                                           \
+    for (long i = 0; i < N; i++) text;                       \
+    printf("%.6g ", bytes * (double)N / (now() - start));
+int main(void) {
+    double start;
+    for (long i = 0; i < N; i++) a[i] = 1, b[i] = 2, c[i] = 0;
+    for (int k = 0; k < 4; k++) {
+        LOOP(16, c[i] = a[i])
+        LOOP(16, b[i] = 3.0 * c[i])
+        LOOP(24, c[i] = a[i] + b[i])
+        LOOP(24, a[i] = b[i] + 3.0 * c[i])
+        printf("\n");
+    }
+    return a[N / 2] + b[N / 3] + c[N / 4] == 0;
+}
+"""
+
+
+def stream(rounds=8):
+    size = BEYOND * max(_caches().values())
+    with tempfile.TemporaryDirectory() as folder:
+        source, program = Path(folder, "stream.c"), Path(folder, "stream")
+        source.write_text(STREAM)
+        # or GCC makes the copy loop a call of memcpy, which passes the caches by
+        flags = ["-O3", "-fno-tree-loop-distribute-patterns", "-mcmodel=medium", f"-DN={size // 8}"]
+        subprocess.run(["cc", *flags, source, "-o", program], check=True)
+        buffers, isa = Buffers(size), default_isa()
+        ours = {"copy": [], "triad": []}
+        theirs = {"copy": [], "triad": []}
+        for _ in range(rounds):
+            done = subprocess.run([program], capture_output=True, text=True, check=True)
+            for line in done.stdout.splitlines()[1:]:
+                rates = [float(v) for v in line.split()]
+                theirs["copy"].append(rates[0])
+                theirs["triad"].append(rates[3])
+            for loop, seen in ours.items():
+                buffers.run(loop, isa, size, 1)
+                for _ in range(3):
+                    seen.append(LOOPS[loop][0] * (size // 8) / buffers.run(loop, isa, size, 1))
+    print("GB/s      ours, best   STREAM   ratio    median   STREAM   ratio")
+    for loop in ours:
+        a, b = np.array(ours[loop]) / 1e9, np.array(theirs[loop]) / 1e9
+        print(
+            f"{loop:8}{a.max():12.2f}{b.max():9.2f}{a.max() / b.max():8.2f}"
+            f"{np.median(a):10.2f}{np.median(b):9.2f}{np.median(a) / np.median(b):8.2f}"
+        )
+
+
+RANDOM = random.Random(20260102)
+
+
+def floats(n):
+    return [RANDOM.random() for _ in range(n)]
+
+
+def array(n):
+    return np.random.default_rng(n).random(n)
+
+
+def square(n):
+    return np.random.default_rng(n).random((n, n))
+
+
+def text(n):
+    return "".join(RANDOM.choices("abcdefgh \n", k=n))
+
+
+def heap(n):
+    found = floats(n)
+    heapq.heapify(found)
+    return found
+
+
+def empty(items):
+    while items:
+        heapq.heappop(items)
+
+
+def pairs(items):
+    return sum(a < b for a in items for b in items)
+
+
+def floyd(matrix):
+    for k in range(len(matrix)):
+        np.minimum(matrix, matrix[:, k : k + 1] + matrix[k], out=matrix)
+
+
+def triangles(items):
+    n = len(items)
+    return sum(1 for i in range(n) for j in range(i) for k in range(j) if items[k] > 2)
+
+
+def bubble(items):
+    for end in range(len(items) - 1, 0, -1):
+        for i in range(end):
+            if items[i] > items[i + 1]:
+                items[i], items[i + 1] = items[i + 1], items[i]
+
+
+FUNCTIONS = {
+    "len": ("1", len, floats, {}),
+    "list index": ("1", lambda x: x[len(x) // 2], floats, {}),
+    "dict get": ("1", lambda d: d.get(7), lambda n: dict.fromkeys(range(n)), {}),
+    "list append": ("1", lambda x: x.append(1), floats, {"fresh": False}),
+    "bisect": ("log n", lambda x: bisect.bisect(x, 0.3), lambda n: sorted(floats(n)), {}),
+    "searchsorted": ("log n", lambda x: x.searchsorted(0.3), lambda n: np.sort(array(n)), {}),
+    "sum": ("n", sum, floats, {}),
+    "max": ("n", max, floats, {}),
+    "list copy": ("n", list, floats, {}),
+    "not in list": ("n", lambda x: 2.0 in x, floats, {}),
+    "set of": ("n", set, floats, {}),
+    "heapify": ("n", heapq.heapify, floats, {"fresh": True}),
+    "Counter": ("n", collections.Counter, text, {}),
+    "findall": ("n", re.compile("a+b").findall, text, {}),
+    "json.dumps": ("n", json.dumps, floats, {}),
+    "str.split": ("n", str.split, text, {}),
+    "crc32": ("n", lambda s: zlib.crc32(s), lambda n: text(n).encode(), {}),
+    "numpy sum": ("n", np.sum, array, {}),
+    "numpy sqrt": ("n", np.sqrt, array, {}),
+    "sorted": ("n log n", sorted, floats, {}),
+    "list.sort": ("n log n", list.sort, floats, {"fresh": True}),
+    "heap emptied": ("n log n", empty, heap, {"fresh": True}),
+    "numpy argsort": ("n log n", np.argsort, array, {}),
+    "sort of strings": ("n log n", sorted, lambda n: [str(v) for v in floats(n)], {}),
+    "pairs": ("n^2", pairs, floats, {}),
+    "bubble sort": ("n^2", bubble, floats, {"fresh": True}),
+    "outer": ("n^2", lambda x: np.outer(x, x), array, {"n_max": 3000}),
+    "matrix sum": ("n^2", np.sum, square, {"n_max": 3000}),
+    "triangles": ("n^3", triangles, floats, {}),
+    "floyd-warshall": ("n^3", floyd, square, {"fresh": True}),
+    "matrix product": ("n^3", lambda a: a @ a, square, {"n_max": 1200}),
+}
+
+
+def fits(budget=1.0):
+    import big_o
+
+    theirs = {"Constant": "1", "Logarithmic": "log n", "Linear": "n", "Linearithmic": "n log n"}
+    theirs |= {"Quadratic": "n^2", "Cubic": "n^3", "Polynomial": "n^k", "Exponential": "e^n"}
+    right = named = ok = inside = asked = 0
+    widths = []
+    for name, (order, fn, make, options) in FUNCTIONS.items():
+        fit = costs.fit(fn, make, budget_s=budget, measure="cpu", **options)
+        try:
+            said = theirs[type(big_o.infer_big_o_class(fit.n, fit.y)[0]).__name__]
+        except IndexError:
+            said = "crashed"
+        right += said == order
+        named += fit.classes == (order,)
+        ok += order in fit.classes
+        line = f"{name:16}{order:10}{str(fit)[:46]:48}{said:9}"
+        n = int(fit.n[-1] * 10)
+        low, mid, high = fit.predict(n)
+        if mid < 3 and options.get("n_max", n) > n / 20:
+            runs = _Runs(fn, make or int, options.get("fresh"), 10.0, time.process_time)
+            runs.seen[n] = mid
+            seen = [runs.time(n) for _ in range(3)]
+            truth = median(seen)
+            asked += 1
+            inside += low <= truth <= high
+            widths.append(high / low)
+            line += f"10x: {low / truth:5.2f} {mid / truth:5.2f} {high / truth:6.2f}"
+        print(line, flush=True)
+    total = len(FUNCTIONS)
+    print(f"\nclass named right {named}/{total}, right or left open {ok}/{total}")
+    print(f"big_O on the same times: {right}/{total}")
+    print(f"90 % intervals at 10 x held {inside}/{asked}, median width {median(widths):.2f} x")
+
+
+def stage():
+    pipeline = costs.Pipeline()
+    variable = contextvars.ContextVar("x")
+
+    def once():
+        with pipeline.stage("a", n=5):
+            pass
+
+    def call():
+        pass
+
+    class Plain:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+    def plain():
+        with Plain():
+            pass
+
+    def best(f):
+        found = []
+        for _ in range(15):
+            pipeline.clear()
+            found.append(min(timeit.repeat(f, number=5000, repeat=3)) / 5000 * 1e9)
+        return f"{min(found):6.0f} ns at best, median {median(found):.0f}"
+
+    print("a stage                 ", best(once))
+    print("an empty `with` in Python", best(plain)[2:])
+    print("a call                  ", best(call))
+    print("perf_counter_ns         ", best(time.perf_counter_ns))
+    print("ContextVar.set          ", best(lambda: variable.set(1)))
+
+
+def spin(seconds):
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+
+def chain(pipeline, scale):
+    with pipeline.stage("run"):
+        for _ in range(4):
+            with pipeline.stage("retrieve"):
+                spin(0.007 * scale)
+            with pipeline.stage("rank"):
+                spin(0.002)
+        spin(0.002)
+
+
+def queued(pipeline, scale):
+    """Two threads and a queue; waiting is sleep, so that two cores are not needed."""
+    items = queue.Queue()
+
+    def produce():
+        for i in range(6):
+            with pipeline.stage("retrieve"):
+                time.sleep(0.010 * scale)
+            items.put(i)
+        items.put(None)
+
+    with pipeline.stage("run"):
+        thread = threading.Thread(target=produce)
+        thread.start()
+        while items.get() is not None:
+            with pipeline.stage("rank"):
+                time.sleep(0.006)
+        thread.join()
+
+
+def hidden(pipeline, scale):
+    """Fan out and join: what is sped up runs beside something longer."""
+
+    def work(name, seconds):
+        with pipeline.stage(name):
+            time.sleep(seconds)
+
+    with pipeline.stage("run"), ThreadPoolExecutor(2) as pool:
+        for future in [
+            pool.submit(work, "retrieve", 0.020 * scale),
+            pool.submit(work, "other", 0.040),
+        ]:
+            future.result()
+
+
+def gathered(pipeline, scale):
+    async def request(i):
+        async with pipeline.stage("retrieve"):
+            await asyncio.sleep((0.008 + 0.001 * i) * scale)
+        async with pipeline.stage("rank"):
+            await asyncio.sleep(0.005)
+
+    async def main():
+        with pipeline.stage("run"):
+            await asyncio.gather(*(request(i) for i in range(5)))
+
+    asyncio.run(main())
+
+
+def what_if(rounds=9, factor=4):
+    print(
+        f"{'pipeline':10}{'predicted':>10}{'measured':>10}{'error':>8}   by delays: error, payoff"
+    )
+    for run in (chain, queued, hidden, gathered):
+        predicted, walls, quick = [], [], []
+        for _ in range(rounds):
+            pipeline = costs.Pipeline()
+            run(pipeline, 1.0)
+            report = pipeline.report()
+            predicted.append(report.what_if("retrieve", factor))
+            walls.append(report.wall)
+            pipeline = costs.Pipeline()
+            run(pipeline, 1.0 / factor)
+            quick.append(pipeline.report().wall)
+        pipeline = costs.Pipeline()
+        check = pipeline.check("retrieve", lambda p=pipeline, r=run: r(p, 1.0), rounds=rounds)
+        said, truth = median(predicted), median(walls) / median(quick)
+        print(
+            f"{run.__name__:10}{said:10.2f}{truth:10.2f}{abs(said - truth) / truth:8.1%}"
+            f"{check.error:12.1%}{check.payoff:8.2f}",
+            flush=True,
+        )
+
+
+def fuse():
+    roofline = costs.Roofline(costs.Machine.measure())
+    for steps in ([np.multiply, np.add], [np.add, np.sqrt], [np.multiply, np.add, np.subtract]):
+        for n in (20_000, 10_000_000):
+            fusion = roofline.fuse(steps, n)
+            check = fusion.check()
+            print(f"{fusion}; measured {check.measured:.2f} x, error {check.error:.0%}", flush=True)
+
+
+if __name__ == "__main__":
+    command = sys.argv[1] if len(sys.argv) == 2 else ""
+    runs = {"stream": stream, "fits": fits, "stage": stage, "what-if": what_if, "fuse": fuse}
+    if command not in runs:
+        sys.exit(__doc__)
+    runs[command]()

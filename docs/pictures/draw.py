@@ -1,0 +1,157 @@
+"""Make the figures and the pictures of docs/costs-story.md, on this machine.
+
+    python docs/pictures/draw.py FOLDER [sizes]
+
+Profiles the near-duplicate job, with both of its engines, over a corpus of this Python's own files
+(benchmarks/corpus.py), places kernels under the roof, and prints what the story quotes.
+"""
+
+import json
+import sys
+import time
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+import costs
+from ann.dedup.memory import _batches
+from ann.dedup.pipeline import find
+from ann.dedup.running import Clock
+from ann.dedup.settings import Settings
+from ann.dedup.sketching import sketch
+from costs.plots import draw_crossover
+from sketches import HyperLogLog, MinHash, _probe
+from sketches.hashing import hash64
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+import corpus  # noqa: E402
+
+SIZES = [500, 800, 1250, 2000, 3200, 5000, 8000, 12500, 20000]
+ROUNDS = 3
+SEED = 9001
+
+
+class StageClock(Clock):
+    """The job's clock, whose stages are those of a pipeline."""
+
+    def __init__(self, pipeline):
+        super().__init__()
+        self.pipeline = pipeline
+
+    def __call__(self, stage):
+        return self.pipeline.stage(stage)
+
+
+def job(pipeline, lines, engine):
+    """The job on the first lines of the corpus, as `tractable dedup` runs it in memory."""
+    settings = Settings(engine=engine)
+    clock = StageClock(pipeline)
+    quiet = lambda *now: None  # noqa: E731
+    with pipeline.stage("job", n=len(lines)):
+        with pipeline.stage("parse"):
+            texts = [json.loads(line)["text"] for line in lines]
+        sketches, ids, _ = sketch(_batches(texts, "text", None, quiet), settings, clock)
+        return find(sketches, settings, ids, clock, quiet)
+
+
+def profile(sizes, lines):
+    """A pipeline for each engine; rounds and engines take turns."""
+    pipelines = {engine: costs.Pipeline() for engine in ("lsh", "exact")}
+    for engine, pipeline in pipelines.items():
+        job(pipeline, lines[: sizes[0]], engine)
+        pipeline.clear()
+    for _ in range(ROUNDS):
+        for n in sizes:
+            for engine, pipeline in pipelines.items():
+                job(pipeline, lines[:n], engine)
+    return pipelines
+
+
+def whole(pipeline):
+    """A fit of the whole job."""
+    runs = [span for span in pipeline.spans if span.name == "job"]
+    return costs.fit_times([s.n for s in runs], [(s.end - s.start) * 1e-9 for s in runs])
+
+
+def best(function, rounds=15):
+    found = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        function()
+        found.append(time.perf_counter() - start)
+    return min(found)
+
+
+def kernels(roofline):
+    """Ours under the roof. Operations are those of 64-bit integers, counted in the sources: 28 for
+    a key of 8 bytes (csrc/murmur3.h), 8 for a dart, one an element once slots are full
+    (csrc/minhash.h), some 6 for a hash taken into HyperLogLog."""
+    keys = np.random.default_rng(SEED).integers(0, 2**63, 1 << 21)
+    hashes = hash64(keys)
+    small = keys[: 1 << 13]
+    inside = best(lambda: [_probe.drain(small) for _ in range(64)])
+    roofline.place(
+        "hash, from L2", 28 * 64 * len(small), 8 * 64 * len(small), inside, working_set=small.nbytes
+    )
+    spent = best(lambda: _probe.drain(keys))
+    roofline.place("hash, fused", 28 * len(keys), keys.nbytes, spent, level="DRAM")
+    minhash = MinHash()
+    spent = best(lambda: minhash.update_hashes(hashes))
+    roofline.place("MinHash", 8 * len(keys), hashes.nbytes, spent, level="DRAM")
+    hll = HyperLogLog()
+    spent = best(lambda: hll.update_hashes(hashes))
+    roofline.place("HyperLogLog", 6 * len(keys), hashes.nbytes, spent, level="DRAM")
+    a, b, c = (np.random.default_rng(i).random(1 << 24) for i in range(3))
+    spent = best(lambda: np.add(a, b, out=c))
+    roofline.place("numpy a + b", len(a), 24 * len(a), spent, level="DRAM")
+    m = np.random.default_rng(0).random((768, 768))
+    spent = best(lambda: m @ m)
+    roofline.place("matrix product", 2 * 768**3, 3 * m.nbytes, spent, working_set=1 << 30)
+    for point in roofline.points:
+        print(f"  {point}")
+
+
+def main():
+    folder = Path(sys.argv[1])
+    sizes = [int(n) for n in sys.argv[2].split(",")] if len(sys.argv) > 2 else SIZES
+    lines = list(islice(corpus.rows(corpus.paragraphs(), 0.2, SEED), sizes[-1]))
+    print(f"{len(lines):,} documents, {sum(map(len, lines)) / 1e6:.0f} MB\n")
+    pipelines = profile(sizes, lines)
+    report = pipelines["lsh"].report(at=[1e6, 1e8])
+    print(report)
+    for stage, factor in (("sketch", 2), ("verify", 2), ("parse", 4)):
+        gain = report.what_if(stage, factor)
+        print(f"{stage} {factor} x as fast: the whole {gain:.2f} x")
+    again = costs.Pipeline()
+    check = again.check("sketch", lambda: job(again, lines[:2000], "lsh"), rounds=7)
+    print(f"by delays: {check}\n")
+    found = costs.crossover(whole(pipelines["exact"]), whole(pipelines["lsh"]))
+    print("f = exact, g = lsh:", found)
+    f, g = whole(pipelines["exact"]), whole(pipelines["lsh"])
+    print(f"  exact {f}: {f.formula}; at 1e7: {f.predict(1e7)}")
+    print(f"  lsh   {g}: {g.formula}; at 1e7: {g.predict(1e7)}\n")
+    roofline = costs.Roofline(costs.Machine.measure())
+    print(roofline.machine)
+    kernels(roofline)
+
+    speedup = costs.usl_fit(
+        [1, 18, 36, 72, 108, 144, 216],
+        [64.9, 995.9, 1652.4, 1853.2, 1828.9, 1775.0, 1702.2],
+        law="usl",
+    )
+    pictures = {
+        "pipeline": report.plot(),
+        "crossover": draw_crossover(f, g, found),
+        "roofline": roofline.plot(),
+        "speedup": speedup.plot(),
+    }
+    for name, axes in pictures.items():
+        axes.figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
+        axes.figure.savefig(folder / f"{name}.png", dpi=90)
+    (folder / "report.html").write_text(report.html(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
