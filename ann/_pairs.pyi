@@ -20,6 +20,9 @@ class CandidatePairs:
 def candidate_pairs(
     keys: NDArray[np.uint64], skip: ArrayLike | None = None
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]: ...
+def read_spans(
+    file: int, starts: NDArray[np.int64], sizes: NDArray[np.int64]
+) -> NDArray[np.uint64]: ...
 def text_keys(offsets: NDArray[np.int64], shingles: NDArray[np.uint64]) -> NDArray[np.uint64]: ...
 def distinct_sets(
     offsets: NDArray[np.int64],

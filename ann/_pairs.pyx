@@ -12,6 +12,9 @@ from libc.string cimport memmove
 
 from sketches._cpu cimport level
 
+cdef extern from "<unistd.h>" nogil:
+    ssize_t pread(int file, void *to, size_t size, int64_t offset)
+
 cdef extern from "murmur3.h" nogil:
     void murmur3_x64_128(const uint8_t *key, size_t len, uint64_t seed, uint64_t *h1, uint64_t *h2)
 
@@ -140,6 +143,41 @@ cdef int check_offsets(const int64_t[::1] offsets, size_t total) except -1:
         if offsets[i] > offsets[i + 1]:
             raise ValueError(f"offsets fall at row {i}")
     return 0
+
+
+def read_spans(int file, const int64_t[::1] starts not None, const int64_t[::1] sizes not None):
+    """Spans of an open file of uint64, counted in those, one after the other: uint64[sum(sizes)].
+
+    Read, not mapped: a mapped page counts as the process's, with those around it.
+    """
+    cdef Py_ssize_t i, n = starts.shape[0]
+    cdef size_t total = 0, done
+    cdef ssize_t got = 1
+    if sizes.shape[0] != n:
+        raise ValueError("starts and sizes must be of one length")
+    for i in range(n):
+        if starts[i] < 0 or sizes[i] < 0:
+            raise ValueError(f"span {i} is none: {starts[i]}, {sizes[i]}")
+        total += sizes[i]
+    spans = np.empty(total, np.uint64)
+    cdef uint64_t[::1] out = spans
+    cdef uint8_t *to = <uint8_t *>&out[0] if total else NULL
+    with nogil:
+        for i in range(n):
+            done = 0
+            while done < 8 * <size_t>sizes[i]:
+                got = pread(file, to + done, 8 * sizes[i] - done, 8 * starts[i] + done)
+                if got <= 0:
+                    break
+                done += got
+            if got <= 0:
+                break
+            to += done
+    if got < 0:
+        raise OSError("a file of the search cannot be read")
+    if got == 0:
+        raise ValueError(f"span {i} ends beyond the file")
+    return spans
 
 
 def text_keys(const int64_t[::1] offsets not None, const uint64_t[::1] shingles not None):

@@ -2,6 +2,7 @@
 
 import mmap
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +30,7 @@ class Mapped(NamedTuple):
 
     arrays: list[Any]  # np.memmap
     memory: int  # bytes from which on the pages are let go
+    shingles: Path  # the file of them, to read what is compared
 
     def relieve(self) -> None:
         """Let go of the pages, which stay in the system's cache, where the process is too large."""

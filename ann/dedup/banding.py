@@ -13,10 +13,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from ann import _pairs
-from ann.dedup.arrays import Bools, Int64s, UInt32s, UInt64s
+from ann.dedup.arrays import Bools, Int64s, Mapped, UInt32s, UInt64s
 
 SORTED = 48  # bytes a document while a band is sorted: its key and row, two records of 16
-PAIRS = 1 << 14  # at once: their sets are at most a gigabyte of mapped pages, mostly far less
+PAIRS = 1 << 14  # at once: their sets are read together
 
 
 class BandWalk:
@@ -28,8 +28,8 @@ class BandWalk:
     skip : bool[n]
     most : int
         The most documents under one key that are paired with one another; see `crowded`.
-    memory : int
-        Bytes for sorting.
+    mapped : Mapped
+        What the keys are among; a quarter of its memory is for sorting.
 
     Attributes
     ----------
@@ -37,8 +37,9 @@ class BandWalk:
         Documents under a key of more than `most`, once all is done.
     """
 
-    def __init__(self, keys: UInt64s, skip: Bools, most: int, memory: int) -> None:
-        self._keys, self._skip, self._most = keys, skip, most
+    def __init__(self, keys: UInt64s, skip: Bools, most: int, mapped: Mapped) -> None:
+        self._keys, self._skip, self._most, self._mapped = keys, skip, most, mapped
+        memory = mapped.memory // 4
         self.crowded = np.zeros(len(skip), np.bool_)
         self._ranges = max(1, -(-SORTED * int((~skip).sum()) // max(memory, 1)))
 
@@ -66,6 +67,7 @@ class BandWalk:
         for earlier in self._keys[:band]:
             apart = earlier[a] != earlier[b]
             a, b = a[apart], b[apart]
+            self._mapped.relieve()
         for start in range(0, len(a), PAIRS):
             block = slice(start, start + PAIRS)
             yield a[block].astype(np.uint32), b[block].astype(np.uint32)

@@ -264,6 +264,7 @@ def documents(work: Work, settings: Settings, memory: int | None = None) -> Docu
         mapped=Mapped(
             [array for array in columns.values() if isinstance(array, np.memmap)],
             memory or available_memory() // 2,
+            work.folder / "sketch" / "shingles.bin",
         ),
     )
     ids: Any = None
@@ -313,7 +314,7 @@ def _with_keys(work: Work, sketches: Sketches, settings: Settings) -> Sketches:
             keys = keys_of(block, sketches.bands, sketches.rows)
             for band, column in enumerate(np.ascontiguousarray(keys.T)):
                 os.pwrite(file.fileno(), column.data, 8 * (band * n + start))
-            Mapped([signatures], mapped.memory).relieve()
+            mapped._replace(arrays=[signatures]).relieve()
     columns = np.memmap(work.folder / KEYS, np.uint64, "r", shape=(sketches.bands, n))
     return sketches._replace(keys=columns, mapped=mapped._replace(arrays=[*mapped.arrays, columns]))
 

@@ -22,6 +22,7 @@ from ann.dedup.arrays import (
     Bools,
     Floats,
     Int64s,
+    Mapped,
     Pairs,
     Progress,
     Sets,
@@ -117,12 +118,9 @@ def _meet(
     taken: _Taken,
 ) -> Bools:
     """Verify the documents that share a band key; which ones do with more than `crowd` others."""
-    mapped = sketches.mapped
-    candidates: BandWalk | _pairs.CandidatePairs
-    if mapped:
-        candidates = BandWalk(sketches.keys, ~single, crowd, mapped.memory // 4)
-    else:
-        candidates = _pairs.CandidatePairs(sketches.keys, ~single, crowd)
+    if sketches.mapped:
+        return _meet_in_files(sketches, sketches.mapped, single, settings, crowd, clock, taken)
+    candidates = _pairs.CandidatePairs(sketches.keys, ~single, crowd)
 
     def tasks() -> Iterator[tuple[UInt32s, UInt32s]]:
         """Candidates, once the sets of their documents are ready."""
@@ -130,8 +128,6 @@ def _meet(
             for rows in pair:
                 make_sets(sketches, sets, rows)
             yield pair
-            if mapped:
-                mapped.relieve()
 
     def one(task: tuple[UInt32s, UInt32s]) -> tuple[int, UInt32s, UInt32s, Floats]:
         a, b = task
@@ -143,6 +139,42 @@ def _meet(
 
     for result in ordered_map(one, tasks(), settings.threads):
         taken.take(*result)
+    return candidates.crowded
+
+
+def _meet_in_files(
+    sketches: Sketches,
+    mapped: Mapped,
+    single: Bools,
+    settings: Settings,
+    crowd: int,
+    clock: Clock,
+    taken: _Taken,
+) -> Bools:
+    """The same with the arrays in files: the sets of each block of candidates are read for it."""
+    candidates = BandWalk(sketches.keys, ~single, crowd, mapped)
+
+    def tasks() -> Iterator[tuple[UInt32s, UInt32s]]:
+        for pair in clock.each("pairs", candidates):
+            mapped.relieve()
+            yield pair
+
+    with mapped.shingles.open("rb") as file:
+
+        def one(task: tuple[UInt32s, UInt32s]) -> tuple[int, UInt32s, UInt32s, Floats]:
+            a, b = task
+            rows, places = np.unique(np.concatenate(task), return_inverse=True)
+            x, y = np.split(places.astype(np.uint32), 2)
+            starts, ends = sketches.offsets[rows], sketches.offsets[rows + 1]
+            sizes = ends - starts
+            read = _pairs.read_spans(file.fileno(), starts, sizes)
+            at = np.cumsum(sizes) - sizes
+            similarity = _pairs.similarity(x, y, at, sizes, read, settings.threshold)
+            close = similarity >= settings.threshold
+            return len(a), a[close], b[close], similarity[close]
+
+        for result in ordered_map(one, tasks(), settings.threads):
+            taken.take(*result)
     return candidates.crowded
 
 

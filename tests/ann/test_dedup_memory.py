@@ -27,7 +27,7 @@ def test_a_walk_by_ranges_finds_what_one_in_memory_finds(memory, most, monkeypat
     skip = rng.random(300) < 0.2
     whole = _pairs.CandidatePairs(keys, skip, most)
     expected = {pair for a, b in whole for pair in zip(a.tolist(), b.tolist(), strict=True)}
-    walk = BandWalk(np.ascontiguousarray(keys.T), skip, most, memory)
+    walk = BandWalk(np.ascontiguousarray(keys.T), skip, most, Mapped([], memory, None))
     met = [pair for a, b in walk for pair in zip(a.tolist(), b.tolist(), strict=True)]
     assert len(met) == len(set(met))
     assert set(met) == expected
@@ -66,8 +66,8 @@ def test_pages_are_let_go_and_read_again(tmp_path, monkeypatch):
     assert array.sum() == 99_999 * 50_000
     asked = []
     monkeypatch.setattr(arrays, "resident", lambda: asked.append(1) or 1 << 40)
-    Mapped([array], 1 << 40).relieve()
-    Mapped([array], 1 << 41).relieve()
+    Mapped([array], 1 << 40, tmp_path).relieve()
+    Mapped([array], 1 << 41, tmp_path).relieve()
     assert len(asked) == 2
     assert array.sum() == 99_999 * 50_000
     assert arrays.resident() > 0
