@@ -4,7 +4,7 @@ Documents of a dozen lines of real text (code and prose that came with this Pyth
 bytes; one in ten is a copy of an earlier one, with a few words in front or one in the middle. The
 peak is that of the whole process as the system counts it, pages of mapped files included.
 
-    python benchmarks/memory.py FOLDER [--documents 100000 1000000] [--memory 2GB] [--bits 8]
+    python -m benchmarks.memory FOLDER [--documents 100000 1000000] [--memory 2GB] [--bits 8]
 """
 
 import argparse
@@ -17,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-from corpus import paragraphs
+from .corpus import paragraphs
 
 LINES = 12  # a document
 COPIES = 0.1
