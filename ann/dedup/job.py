@@ -296,7 +296,7 @@ def _write(
         tasks.append(partial(source.write, kept, where, folder / "kept"))
         row, placed = row + source.rows, placed + len(where)
     pairs, rows = result.pairs, result.clustered
-    names = outcome.ids
+    names, measure = outcome.ids, result.stats.settings.measure
     tasks[:0] = [
         lambda: _table(
             folder / "pairs.parquet",
@@ -304,7 +304,7 @@ def _write(
             b=names[pairs.b],
             a_row=pairs.a,
             b_row=pairs.b,
-            jaccard=pairs.jaccard,
+            **{measure: pairs.jaccard},
         ),
         lambda: _table(
             folder / "clusters.parquet",
@@ -312,7 +312,7 @@ def _write(
             row=rows,
             cluster=names[result.cluster[rows]],
             kept=result.kept[rows],
-            jaccard=result.similarity[rows],
+            **{measure: result.similarity[rows]},
             reason=np.array(REASONS, object)[result.reason[rows]],
         ),
     ]

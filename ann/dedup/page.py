@@ -11,7 +11,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from ann.dedup.words import byte_count, counted, percent, probability
+from ann.dedup.words import byte_count, counted, measure_name, percent, probability
 
 PAGE = Template(Path(__file__).with_name("page.html").read_text("utf-8"))
 AFTER = re.compile(r"\W*$")  # what follows a word goes with it, and is not marked
@@ -24,12 +24,14 @@ def page(figures: dict[str, Any]) -> str:
     s = figures["summary"]
     p = s["settings"]
     removed = counted(s["removed"], "near-duplicate")
+    measure = measure_name(p["measure"])
+    linked = "resembles" if p["link"] == "representative" else "is linked by such pairs to"
     return PAGE.substitute(
         title=f"{counted(s['documents'], 'document')}: {s['kept']:,} kept, {removed} removed",
         intro=(
-            f"<p class=soft>Every pair below was verified: its exact Jaccard similarity on"
+            f"<p class=soft>Every pair below was verified: its exact {measure} on"
             f" {p['ngram']}-grams of {p['unit']}s is at least {p['threshold']:g}, and every removed"
-            f" document resembles the one that stays in its place.</p>"
+            f" document {linked} the one that stays in its place.</p>"
         ),
         tiles="".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in _tiles(s)),
         charts="".join(_charts(figures)),
@@ -65,7 +67,8 @@ def _charts(figures: dict[str, Any]) -> Iterator[str]:
     ticks = [(place, f"{edges[place]:g}") for place in (0, middle, len(edges) - 1)]
     yield _figure(
         "Similarity of the verified pairs",
-        "Jaccard similarity; the last bar is of identical documents",
+        f"{measure_name(figures['summary']['settings']['measure'])};"
+        " the last bar is of identical documents",
         _bars(bars, ticks),
     )
     how = f"an exact join: every pair at {curve['threshold']:g} or above"

@@ -11,7 +11,7 @@ import click
 from ann.dedup.engines import ASKED
 from ann.dedup.job import Outcome
 from ann.dedup.result import Cluster
-from ann.dedup.words import byte_count, counted, percent, probability
+from ann.dedup.words import byte_count, counted, measure_name, percent, probability
 
 CLUSTERS = 5  # largest ones shown
 MEMBERS = 4  # removed members shown of each
@@ -51,8 +51,7 @@ def _lines(outcome: Outcome) -> Iterator[str]:
         yield f"  Most texts have at most {units}, and only equal ones are found: see --ngram, and"
         yield "  --unit char for languages that put no spaces between words"
     pairs = counted(s.pairs, "pair")
-    measure = "Jaccard similarity" if p.measure == "jaccard" else "containment"
-    yield f"  {pairs} of {measure} >= {p.threshold:g}, each one verified"
+    yield f"  {pairs} of {measure_name(p.measure)} >= {p.threshold:g}, each one verified"
     if s.pairs_unlisted:
         yield f"  and {s.pairs_unlisted:,} more between identical documents, not listed"
     if s.crowded:

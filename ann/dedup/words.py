@@ -27,3 +27,8 @@ def percent(part: int, whole: int) -> str:
 def probability(value: float) -> str:
     """Four places, never rounded up to a certainty."""
     return f"{floor(value * 1e4) / 1e4:.4f}"
+
+
+def measure_name(measure: str) -> str:
+    """What a similarity is called."""
+    return {"jaccard": "Jaccard similarity", "containment": "containment"}[measure]

@@ -1,13 +1,16 @@
 """The near-duplicate job against the fixed baseline, interleaved: medians and ratios.
 
 Ours reads the file, verifies every pair and writes the cleaned output; the baseline
-(dedup_baseline.py) flags rows and stops there.
+(dedup_baseline.py) flags rows and stops there. As whole commands also those that write a cleaned
+file: rensa with exact verification (dedup_rensa.py), and gaoya, which verifies nothing
+(dedup_gaoya.py), where it is installed. Of those the processor's seconds are told, too.
 
     python benchmarks/peers/dedup.py FILE.jsonl[.gz] [--repeat 5] [--threads N]
 """
 
 import argparse
 import gzip
+import resource
 import shutil
 import statistics
 import subprocess
@@ -15,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 from dedup_baseline import duplicate_flags
@@ -57,24 +61,47 @@ def main() -> None:
             return lambda: subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
 
         print(f"{rows.stat().st_size / 1e6:.1f} MB, {options.threads} threads for ours")
-        for title, jobs in (
-            (
-                "in one process",
-                {
-                    "ours": lambda: run([str(rows)], settings, output=out, force=True),
-                    "baseline": lambda: duplicate_flags(str(rows)),
-                },
-            ),
-            ("whole commands", {"ours": whole(ours), "baseline": whole(theirs)}),
-        ):
-            for job in jobs.values():
-                job()  # imports and the page cache
-            median = medians(jobs, options.repeat)
-            ratio = median["baseline"] / median["ours"]
-            print(
-                f"{title}: ours {median['ours']:.3f} s, baseline {median['baseline']:.3f} s,"
-                f" {ratio:.1f} times faster"
-            )
+        jobs = {
+            "ours": lambda: run([str(rows)], settings, output=out, force=True),
+            "baseline": lambda: duplicate_flags(str(rows)),
+        }
+        for job in jobs.values():
+            job()  # imports and the page cache
+        median = medians(jobs, options.repeat)
+        print("in one process", told(median))
+
+        cleaned = Path(folder, "cleaned.jsonl")
+        commands = {
+            "ours": whole(ours),
+            "ours, lsh": whole([*ours, "--engine", "lsh"]),
+            "baseline": whole(theirs),
+            "rensa": whole([sys.executable, HERE / "dedup_rensa.py", rows, cleaned]),
+        }
+        if find_spec("gaoya"):
+            commands["gaoya"] = whole([sys.executable, HERE / "dedup_gaoya.py", rows, cleaned])
+        for job in commands.values():
+            job()
+        spent = dict.fromkeys(commands, 0.0)
+
+        def counted(name: str) -> Callable[[], object]:
+            def job() -> None:
+                before = resource.getrusage(resource.RUSAGE_CHILDREN)
+                commands[name]()
+                after = resource.getrusage(resource.RUSAGE_CHILDREN)
+                spent[name] += after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+            return job
+
+        median = medians({name: counted(name) for name in commands}, options.repeat)
+        print("whole commands", told(median))
+        print("processor", told({name: total / options.repeat for name, total in spent.items()}))
+
+
+def told(seconds: dict[str, float]) -> str:
+    """Each with its ratio to ours."""
+    return "; ".join(
+        f"{name} {value:.3f} s ({value / seconds['ours']:.1f} x)" for name, value in seconds.items()
+    )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -98,6 +99,15 @@ def test_documents_inside_documents(threshold, oracle):
         assert result.similarity[row] == truth[tuple(sorted((row, other)))]
     kept = set(np.flatnonzero(result.kept).tolist())
     assert not any(a in kept and b in kept for a, b in truth)
+
+
+def test_columns_are_named_for_the_measure(command, write, json_lines, tmp_path):
+    path = write("rows.jsonl", json_lines(["one two three four five six seven"] * 2))
+    command(path, "-o", tmp_path / "out", "--measure", "containment")
+    pairs = pq.read_schema(tmp_path / "out/pairs.parquet").names
+    clusters = pq.read_schema(tmp_path / "out/clusters.parquet").names
+    assert pairs == ["a", "b", "a_row", "b_row", "containment"]
+    assert clusters == ["id", "row", "cluster", "kept", "containment", "reason"]
 
 
 def test_containment_has_no_signatures(command, write):
