@@ -26,6 +26,12 @@ WORK = click.argument("work", metavar="WORK", callback=options.named)
     callback=options.named,
     help="Keep the stages there: a run that was stopped goes on, another --output is quick.",
 )
+@click.option(
+    "--against",
+    metavar="INDEX",
+    callback=options.named,
+    help="Remove what an index of `tractable index` has already.",
+)
 @options.RESTART
 @options.MEMORY
 @options.THREADS
@@ -40,6 +46,7 @@ def dedup(
     text: str,
     id: str | None,
     on_error: str,
+    against: str | None,
     work: str | None,
     restart: bool,
     memory: int | None,
@@ -71,6 +78,7 @@ def dedup(
             work=Path(work) if work else None,
             restart=restart,
             memory=memory,
+            against=against,
             progress=progress,
         )
     options.show(outcome, as_json, summary)

@@ -80,12 +80,24 @@ class Pairs(NamedTuple):
     jaccard: Floats
 
 
+class Known(NamedTuple):
+    """Documents that an index has already: they are removed, and take no part in the search."""
+
+    rows: Int64s
+    ids: list[str]  # of what they resemble most there
+    similarity: Floats
+
+
+NOTHING_KNOWN = Known(np.empty(0, np.int64), [], np.empty(0))
+
+
 class Documents(NamedTuple):
     """All that is known of the documents once their text has gone by."""
 
     sketches: Sketches
     ids: Any  # int64 or object of str; None: row numbers
     places: Int64s  # [m, 2], of those rows whose sources need them
+    known: Known = NOTHING_KNOWN
 
 
 class Verified(NamedTuple):

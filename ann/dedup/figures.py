@@ -88,7 +88,7 @@ def _sample(outcome: "Outcome", row: int, texts: dict[int, str]) -> dict[str, An
 
 def sample_rows(result: Result, most: int = SAMPLES) -> Any:
     """Removed rows that are no copies: the least similar one of each cluster, evenly spread."""
-    rows = np.flatnonzero(~result.kept & (result.similarity < 1))
+    rows = np.flatnonzero(result.similarity < 1)
     rows = rows[np.lexsort((rows, result.similarity[rows]))]
     _, first = np.unique(result.representative[rows], return_index=True)
     rows = rows[np.sort(first)]
@@ -131,7 +131,8 @@ def curve(result: Result) -> dict[str, Any]:
 
 def sizes(result: Result) -> list[dict[str, int]]:
     """Clusters by size, in powers of two: 2, 3-4, 5-8, ..."""
-    members = np.unique(result.representative[~result.kept], return_counts=True)[1] + 1
+    others = result.representative != np.arange(len(result.kept))
+    members = np.unique(result.representative[others], return_counts=True)[1] + 1
     bins = np.ceil(np.log2(members)).astype(np.int64)
     return [
         {

@@ -3,6 +3,7 @@
     OUT/kept/...            rows that stay, a file for each input file, in its own format
     OUT/kept.txt            text files that stay (with `copy` they lie in kept/, too)
     OUT/clusters.parquet    id, row, cluster, kept, jaccard, reason: every member of a cluster
+    OUT/known.parquet       id, row, match, jaccard: what an index had already, if one was given
     OUT/pairs.parquet       a, b, a_row, b_row, jaccard: every verified pair
     OUT/summary.json        counts, parameters, seconds
     OUT/report.html, .json  the same and more, to look at: with `report`
@@ -22,9 +23,10 @@ from typing import IO, Any
 
 import numpy as np
 
-from ann.dedup.arrays import Batch, Documents, Found, Int64s, Progress
+from ann.dedup.arrays import Batch, Documents, Found, Int64s, Known, Progress
 from ann.dedup.columns import arrow_column
 from ann.dedup.engines import Heard, Plan, choose_engine
+from ann.dedup.index import MANIFEST, Index, checksum, open_index
 from ann.dedup.keeping import REASONS
 from ann.dedup.output import (
     MADE_BY,
@@ -57,6 +59,7 @@ class Outcome:
     """What a run found, and what it met on the way."""
 
     result: Result
+    known: Known  # what an index had
     ids: Any  # of each row: int64 or str
     unusable: Unusable  # rows or files that were skipped
     binary: int  # files passed over
@@ -77,6 +80,15 @@ class Reading:
     text: str = "text"
     id: str | None = None
     skip_bad: bool = False
+    against: str | None = None  # an index
+
+    def index(self, settings: Settings) -> Index | None:
+        """The index of what was seen before, if one is named."""
+        if self.against is None:
+            return None
+        index = open_index(Path(self.against))
+        index.check_same(settings)
+        return index
 
     def open(
         self,
@@ -111,7 +123,11 @@ class Reading:
     def as_dict(self) -> dict[str, Any]:
         """What a work folder remembers of it: the same from wherever it is started."""
         inputs = [os.path.abspath(argument) for argument in self.inputs]
-        return asdict(self) | {"inputs": inputs, "globs": list(self.globs)}
+        told = asdict(self) | {"inputs": inputs, "globs": list(self.globs)}
+        if self.against is not None:  # which must not grow meanwhile
+            state = checksum(Path(self.against) / MANIFEST)
+            told |= {"against": os.path.abspath(self.against), "index": state}
+        return told
 
 
 @dataclass(frozen=True)
@@ -151,6 +167,7 @@ def run(
     work: Path | None = None,
     restart: bool = False,
     memory: int | None = None,
+    against: str | None = None,
     progress: Progress = lambda stage, done, total: None,
 ) -> Outcome:
     """Find the near-duplicates in files and write what stays to the folder `output`.
@@ -159,7 +176,8 @@ def run(
     the input is `LONG`, or `memory` (by default half of the machine's) would not hold it, in stages
     that lie in files, from which a later run goes on (see `work`).
     """
-    reading = Reading(inputs, globs, text, id, skip_bad)
+    reading = Reading(inputs, globs, text, id, skip_bad, against)
+    index = reading.index(settings)
     writing = Writing(output, force, copy, report)
     piped = "-" in reading.inputs
     if work is not None:
@@ -178,7 +196,16 @@ def run(
         if place:
             at = stack.enter_context(open_work(place, restart=restart))
             known, found = in_stages(
-                at, sources, reading.as_dict(), settings, unusable, clock, progress, memory, column
+                at,
+                sources,
+                reading.as_dict(),
+                settings,
+                unusable,
+                clock,
+                progress,
+                memory,
+                column,
+                index,
             )
             settings, plan = planned(at, settings)
         if not piped:
@@ -188,7 +215,7 @@ def run(
             read = clock.each("read", _read(sources, unusable, heard))
             with clock("plan"):
                 batches, settings, plan = choose_engine(read, settings, heard, memory)
-            known = sketch(batches, settings, clock)
+            known = sketch(batches, settings, clock, index)
             values = partial(column, known.places)
             found = find(known.sketches, settings, known.ids, clock, progress, values)
         outcome = make_outcome(sources, known, found, settings, plan, unusable, clock, output)
@@ -235,7 +262,8 @@ def make_outcome(
         invalid=sketches.invalid + sum(source.invalid for source in sources)
     )
     return Outcome(
-        make_result(sketches, found, settings, plan, clock),
+        make_result(sketches, found, settings, plan, clock, known.known),
+        known.known,
         np.arange(len(sketches.sizes)) if known.ids is None else known.ids,
         unusable=unusable,
         binary=sum(getattr(source, "binary", 0) for source in sources),
@@ -316,6 +344,17 @@ def _write(
             reason=np.array(REASONS, object)[result.reason[rows]],
         ),
     ]
+    if len(outcome.known.rows):
+        known, matches = outcome.known, np.array(outcome.known.ids, object)
+        tasks.append(
+            lambda: _table(
+                folder / "known.parquet",
+                id=names[known.rows],
+                row=known.rows,
+                match=matches,
+                jaccard=known.similarity,
+            )
+        )
     threads = result.stats.settings.threads
     for done, _ in enumerate(ordered_map(lambda task: task(), tasks, threads), 1):
         progress("write", done, len(tasks))

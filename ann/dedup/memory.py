@@ -138,7 +138,7 @@ def deduplicate(
     read = clock.each("read", _batches(data, text, id, by, values, heard))
     with clock("plan"):
         batches, settings, plan = choose_engine(read, settings, heard)
-    sketches, ids, _ = sketch(batches, settings, clock)
+    sketches, ids, *_ = sketch(batches, settings, clock)
     found = find(sketches, settings, ids, clock, report, lambda name: values)
     return make_result(sketches, found, settings, plan, clock)
 

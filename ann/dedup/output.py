@@ -20,7 +20,15 @@ from ann.dedup.settings import InputError
 
 SUMMARY = "summary.json"
 REPORT = {"report.html", "report.json"}
-CONTENTS = {"kept", "kept.txt", "clusters.parquet", "pairs.parquet", SUMMARY, *REPORT}
+CONTENTS = {
+    "kept",
+    "kept.txt",
+    "clusters.parquet",
+    "known.parquet",
+    "pairs.parquet",
+    SUMMARY,
+    *REPORT,
+}
 MADE_BY = {"made_by": "tractable dedup"}  # in summary.json
 
 

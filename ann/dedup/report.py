@@ -52,6 +52,8 @@ def _lines(outcome: Outcome) -> Iterator[str]:
         yield "  --unit char for languages that put no spaces between words"
     pairs = counted(s.pairs, "pair")
     yield f"  {pairs} of {measure_name(p.measure)} >= {p.threshold:g}, each one verified"
+    if s.known:
+        yield f"  {s.known:,} removed that the index has already"
     if s.pairs_unlisted:
         yield f"  and {s.pairs_unlisted:,} more between identical documents, not listed"
     if s.crowded:

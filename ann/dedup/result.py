@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ann.bands import s_curve
-from ann.dedup.arrays import Bools, Floats, Found, Int64s, Pairs, Sketches
+from ann.dedup.arrays import NOTHING_KNOWN, Bools, Floats, Found, Int64s, Known, Pairs, Sketches
 from ann.dedup.columns import filtered
 from ann.dedup.engines import Plan
 from ann.dedup.running import Clock
@@ -34,6 +34,7 @@ class Stats:
     invalid_utf8: int
     kept: int
     removed: int
+    known: int  # of those removed, what an index had already
     clusters: int
     pairs: int
     pairs_unlisted: int
@@ -99,7 +100,7 @@ class Result:
     @cached_property
     def _by_cluster(self) -> tuple[Int64s, Int64s]:
         """Removed rows ordered by (representative, row), and the representatives."""
-        removed = np.flatnonzero(~self.kept)
+        removed = np.flatnonzero(self.representative != np.arange(len(self.kept)))
         removed = removed[np.argsort(self.representative[removed], kind="stable")]
         return removed, np.unique(self.representative[removed])
 
@@ -156,19 +157,27 @@ def _recall(settings: Settings, sketches: Sketches) -> float:
 
 
 def make_result(
-    sketches: Sketches, found: Found, settings: Settings, plan: Plan, clock: Clock
+    sketches: Sketches,
+    found: Found,
+    settings: Settings,
+    plan: Plan,
+    clock: Clock,
+    known: Known = NOTHING_KNOWN,
 ) -> Result:
     """Count what was found."""
     shingles = np.diff(sketches.offsets)
-    kept = found.representative == np.arange(len(sketches.sizes))
+    linked = found.representative != np.arange(len(sketches.sizes))
+    kept = ~linked
+    kept[known.rows] = False
     stats = Stats(
         documents=len(kept),
-        empty=int((shingles == 0).sum()),
+        empty=int((shingles == 0).sum()) - len(known.rows),
         short=sketches.short,
         invalid_utf8=sketches.invalid,
         kept=int(kept.sum()),
         removed=int((~kept).sum()),
-        clusters=len(np.unique(found.representative[~kept])),
+        known=len(known.rows),
+        clusters=len(np.unique(found.representative[linked])),
         pairs=len(found.pairs.a),
         pairs_unlisted=found.unlisted,
         candidates=found.candidates,

@@ -18,9 +18,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ann import _pairs
-from ann.dedup.arrays import Batch, Documents, Found, Mapped, Pairs, Progress, Sketches, Verified
+from ann.dedup.arrays import (
+    Batch,
+    Documents,
+    Found,
+    Known,
+    Mapped,
+    Pairs,
+    Progress,
+    Sketches,
+    Verified,
+)
 from ann.dedup.columns import id_array
 from ann.dedup.engines import SAMPLE, Cost, Plan, certain, make_plan
+from ann.dedup.index import Index
 from ann.dedup.keeping import preference
 from ann.dedup.linking import link
 from ann.dedup.listing import expand
@@ -61,6 +72,10 @@ def _columns(settings: Settings) -> Columns:
         "places": ("<i8", (2,)),
         "id_ends": ("<i8", ()),
         "id_bytes": ("u1", ()),
+        "known_rows": ("<i8", ()),
+        "known_similarity": ("<f8", ()),
+        "known_ends": ("<i8", ()),
+        "known_bytes": ("u1", ()),
     }
 
 
@@ -79,19 +94,22 @@ class Writer:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._waiting: list[Part] = []
+        self._text = 0  # bytes of it
         last = store.notes[-1] if store.notes else {}
         self._rows = last.get("rows", 0)  # of all
         self._in_source = 0 if last.get("told") else last.get("source_rows", 0)
         self._shingles = last.get("shingles", 0)
         self._id_bytes = last.get("id_bytes", 0)
+        self._known_bytes = last.get("known_bytes", 0)
         self._counts = {name: last.get(name, 0) for name in ("invalid", "short")}
         self._integers = last.get("integers", True)
 
     def add(self, part: Part) -> None:
         """Take a batch, and write those that wait when there is enough of them."""
         self._waiting.append(part)
-        text = sum(int(part.batch.sizes.sum()) for part in self._waiting if part.batch)
-        if part.batch is None or text >= PART:
+        if part.batch is not None:
+            self._text += int(part.batch.sizes.sum())
+        if part.batch is None or self._text >= PART:
             self._write(part)
 
     def _write(self, last: Part) -> None:
@@ -99,9 +117,10 @@ class Writer:
         for part in self._waiting:
             if part.batch and part.sketched:
                 self._column(columns, part.batch, part.sketched)
-        self._waiting = []
+        self._waiting, self._text = [], 0
         note = {"rows": self._rows, "source": last.source, "source_rows": self._in_source}
         note |= {"shingles": self._shingles, "id_bytes": self._id_bytes} | self._counts
+        note |= {"known_bytes": self._known_bytes}
         note |= {"integers": self._integers, "told": last.told}
         self._store.append(note, **columns)
         if last.batch is None:
@@ -124,6 +143,14 @@ class Writer:
             columns["id_bytes"].append(np.frombuffer(b"".join(names), np.uint8))
             self._id_bytes += int(ends[-1]) if len(ends) else 0
             self._integers &= id_array(list(batch.ids)).dtype != object
+        known = sketched.known
+        names = [name.encode() for name in known.ids]
+        columns["known_rows"].append(known.rows + self._rows)
+        columns["known_similarity"].append(known.similarity)
+        ends = np.cumsum(np.fromiter(map(len, names), np.int64, len(names)))
+        columns["known_ends"].append(ends + self._known_bytes)
+        columns["known_bytes"].append(np.frombuffer(b"".join(names), np.uint8))
+        self._known_bytes += sum(map(len, names))
         self._rows += len(batch.sizes)
         self._in_source += len(batch.sizes)
         self._counts["invalid"] += sketched.invalid
@@ -140,9 +167,10 @@ def in_stages(
     progress: Progress,
     memory: int | None,
     column: Column,
+    index: Index | None = None,
 ) -> tuple[Documents, Found]:
     """All stages, each unless it is done already."""
-    sketch_stage(work, sources, reading, settings, unusable, clock, progress)
+    sketch_stage(work, sources, reading, settings, unusable, clock, progress, index)
     with clock("plan"):
         settings, plan = choose(work, settings, memory)
     known = documents(work, settings, memory)
@@ -159,6 +187,7 @@ def sketch_stage(
     unusable: Unusable,
     clock: Clock,
     progress: Progress,
+    index: Index | None = None,
 ) -> None:
     """Read every text that was not read yet; tell the sources what was found in those that were."""
     todo = work.begin("sketch", parameters(settings, "sketch") | reading)
@@ -167,7 +196,7 @@ def sketch_stage(
         settings = replace(settings, engine="lsh")  # so that another may be tried
         text_sketcher(settings)
         with Store(work.folder / "sketch", _columns(settings)) as store:
-            _sketch(store, sources, settings, unusable, clock, progress)
+            _sketch(store, sources, settings, unusable, clock, progress, index)
             with clock("sketch"):
                 store.sync()
         work.finish("sketch", store.notes[-1] if store.notes else {})
@@ -202,6 +231,7 @@ def _sketch(
     unusable: Unusable,
     clock: Clock,
     progress: Progress,
+    index: Index | None,
 ) -> None:
     begun = _tell(store.notes, sources, unusable)
     last = store.notes[-1] if store.notes else {"told": True}
@@ -234,7 +264,7 @@ def _sketch(
     def one(part: Part) -> Part:
         if part.batch is None:
             return part
-        sketched = sketch_batch(part.batch, settings)
+        sketched = sketch_batch(part.batch, settings, index)
         sets = _pairs.distinct(sketched.offsets, sketched.shingles)
         return part._replace(
             batch=part.batch._replace(texts=None), sketched=sketched._replace(offsets=sets)
@@ -269,10 +299,19 @@ def documents(work: Work, settings: Settings, memory: int | None = None) -> Docu
     )
     ids: Any = None
     if len(columns["id_ends"]):
-        text, ends = columns["id_bytes"].tobytes(), columns["id_ends"].tolist()
-        names = [text[a:b].decode() for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+        names = _texts(columns["id_bytes"], columns["id_ends"])
         ids = id_array(list(map(int, names)) if counts["integers"] else names)
-    return Documents(sketches, ids, columns["places"])
+    matches = _texts(columns["known_bytes"], columns["known_ends"])
+    known = Known(columns["known_rows"], matches, columns["known_similarity"])
+    return Documents(sketches, ids, columns["places"], known)
+
+
+def _texts(data: Any, ends: Any) -> list[str]:
+    """Texts that stand one after the other."""
+    text, stops = data.tobytes(), ends.tolist()
+    return (
+        [text[a:b].decode() for a, b in zip([0, *stops[:-1]], stops, strict=True)] if stops else []
+    )
 
 
 def choose(work: Work, settings: Settings, memory: int | None) -> tuple[Settings, Plan]:

@@ -7,9 +7,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+import ann
 import tractable
 from ann.dedup import index as index_module
 from ann.dedup import indexing
@@ -221,3 +223,40 @@ def test_an_empty_index_and_empty_documents(write, tmp_path):
         open_index(folder).id_of(0)
     with pytest.raises(InputError, match="is no index"):
         open_index(tmp_path)
+
+
+def test_what_an_index_has_is_removed_from_a_job(files, corpus, oracle, tmp_path, monkeypatch):
+    folder, out, work = (tmp_path / name for name in ("index", "out", "work"))
+    index("add", folder, files[0], "--id", "id")
+    words = ["dedup", files[1], "--id", "id", "--against", folder]
+
+    def job(*options, code=0):
+        result = CliRunner().invoke(tractable.main, list(map(str, [*words, *options])))
+        assert result.exit_code == code, result.output
+        return result
+
+    told = json.loads(job("-o", out, "--json").stdout)
+    known = pq.read_table(out / "known.parquet").to_pydict()
+    likest = {}
+    for (new, _), value in found(folder, files[1]).items():
+        likest[new] = max(likest.get(new, 0), value)
+    assert dict(zip(known["id"], known["jaccard"], strict=True)) == likest
+    assert told["known"] == len(likest) > 50
+    new = corpus[len(corpus) // 2 :]
+    rest = [None if f"new{i}" in likest else text for i, text in enumerate(new)]
+    kept = ann.deduplicate(rest).kept
+    lines = files[1].read_bytes().splitlines(keepends=True)
+    stay = [x for i, x in enumerate(lines) if kept[i] and f"new{i}" not in likest]
+    assert (out / "kept" / "new.jsonl").read_bytes() == b"".join(stay)
+    assert told["kept"] == len(stay)
+    assert told["empty"] == sum(not oracle.shingle_set(text) for text in new)
+    assert "removed that the index has already" in job().stdout
+
+    monkeypatch.setattr("ann.dedup.stages.PART", 20_000)
+    monkeypatch.setattr("ann.dedup.jsonl.BLOCK", 5_000)
+    job("-o", tmp_path / "again", "--work", work)
+    for name in ("known.parquet", "kept/new.jsonl", "clusters.parquet", "pairs.parquet"):
+        assert (tmp_path / "again" / name).read_bytes() == (out / name).read_bytes()
+    assert "ngram was 5 and is 4" in job("--ngram", 4, code=1).stderr
+    index("add", folder, files[1])
+    assert "index was" in job("--work", work, code=1).stderr

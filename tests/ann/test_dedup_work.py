@@ -140,9 +140,9 @@ def test_many_killed_runs(rows, tmp_path, seed):
 def test_a_kill_loses_one_part_of_the_sketching_at_most(rows, tmp_path, monkeypatch, small_parts):
     sketched = []
 
-    def count(batch, settings, sketch=stages.sketch_batch):
+    def count(batch, *rest, sketch=stages.sketch_batch):
         sketched.append(len(batch.texts))
-        return sketch(batch, settings)
+        return sketch(batch, *rest)
 
     monkeypatch.setattr(stages, "sketch_batch", count)
     monkeypatch.setattr("ann.dedup.jsonl.BLOCK", 5000)
