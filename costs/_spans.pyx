@@ -19,13 +19,13 @@ cdef extern from "<time.h>" nogil:
         long tv_sec
         long tv_nsec
     int clock_gettime(int clock, timespec *now)
-    int CLOCK_MONOTONIC
+    int CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID
 
 
-cdef inline long long now() noexcept nogil:
+cdef inline long long now(int clock) noexcept nogil:
     """Nanoseconds; time.perf_counter_ns makes an object of each reading."""
     cdef timespec t
-    clock_gettime(CLOCK_MONOTONIC, &t)
+    clock_gettime(clock, &t)
     return <long long>t.tv_sec * 1000000000 + t.tv_nsec
 
 
@@ -36,14 +36,20 @@ cdef class Recorder:
     ----------
     limit : int
         Spans kept; later ones are timed, counted in `dropped` and forgotten.
+    clock : {"wall", "cpu"}
+        The monotonic clock, or the processor time of the process.
     """
     cdef readonly list spans
     cdef readonly Py_ssize_t dropped
     cdef readonly Py_ssize_t limit
     cdef dict slow  # stage -> how many times as long it is to take; None outside an experiment
     cdef object open_span
+    cdef int clock
 
-    def __init__(self, Py_ssize_t limit=1_000_000):
+    def __init__(self, Py_ssize_t limit=1_000_000, str clock not None="wall"):
+        if clock not in ("wall", "cpu"):
+            raise ValueError(f"clock must be 'wall' or 'cpu', not {clock!r}")
+        self.clock = CLOCK_MONOTONIC if clock == "wall" else CLOCK_PROCESS_CPUTIME_ID
         if limit < 1:
             raise ValueError(f"limit must be at least 1, not {limit}")
         self.spans = []
@@ -108,11 +114,12 @@ cdef class Span:
 
     def __exit__(self, kind, error, trace):
         cdef long long until
+        cdef int clock = self.recorder.clock
         slow = self.recorder.slow
         if slow is not None:
             until = self.until(slow)
             with nogil:  # as work does that holds no lock
-                while now() < until:
+                while now(clock) < until:
                     pass
         self.close(kind)
 
@@ -125,7 +132,7 @@ cdef class Span:
         slow = self.recorder.slow
         if slow is not None:
             from asyncio import sleep
-            left = self.until(slow) - now()
+            left = self.until(slow) - now(self.recorder.clock)
             if left > 0:
                 await sleep(left * 1e-9)
         self.close(kind)
@@ -145,11 +152,11 @@ cdef class Span:
             recorder.dropped += 1
         PyContextVar_Set(recorder.open_span, self)
         self.lane = <size_t>PyThreadState_Get().context  # a task has one of its own, as a thread
-        self.start = now()
+        self.start = now(recorder.clock)
         return 0
 
     cdef int close(self, kind) except -1:
-        self.end = now()
+        self.end = now(self.recorder.clock)
         if not self.start:
             self.end = 0
             raise RuntimeError(f"stage {self.name!r} was left before it was entered")
@@ -159,4 +166,4 @@ cdef class Span:
     cdef long long until(self, dict slow):
         """When the span has to end to take as many times as long as an experiment asks."""
         cdef double factor = slow.get(self.name, 1.0)
-        return self.start + <long long>((now() - self.start) * factor)
+        return self.start + <long long>((now(self.recorder.clock) - self.start) * factor)

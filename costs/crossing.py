@@ -44,13 +44,18 @@ class Crossover:
     range: tuple[float, float]
 
     def __str__(self) -> str:
+        return self.told()
+
+    def told(self, f: str = "f", g: str = "g") -> str:
+        """In words, with names for the two."""
         low, high = self.range
+        before, after = ({"f": f, "g": g}[each] for each in (self.before, self.after))
         if self.n is None:
             surely = "" if self.probability < 0.05 else f" (probability {1 - self.probability:.2f})"
-            return f"{self.before} is cheaper throughout n = {low:.3g} .. {high:.3g}{surely}"
+            return f"{before} is cheaper throughout n = {low:.3g} .. {high:.3g}{surely}"
         return (
-            f"{self.before} is cheaper up to n = {self.n.mid:.3g} "
-            f"({self.n.low:.3g} .. {self.n.high:.3g}), {self.after} beyond"
+            f"{before} is cheaper up to n = {self.n.mid:.3g} "
+            f"({self.n.low:.3g} .. {self.n.high:.3g}), {after} beyond"
         )
 
 

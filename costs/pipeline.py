@@ -60,6 +60,9 @@ class Pipeline(Recorder):
     ----------
     limit : int, default 1,000,000
         Spans kept, about 100 bytes each; later ones are counted and forgotten.
+    clock : {"wall", "cpu"}, default "wall"
+        What seconds are: of the clock on the wall, or of processor time of the whole process, for a
+        pipeline that does one thing at a time on a machine that others use, too.
 
     Examples
     --------

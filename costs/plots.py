@@ -56,7 +56,7 @@ def draw_fit(
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
     )
     axes.set(xscale="log", yscale="log", xlabel="n", ylabel=_unit(fit.unit))
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, fontsize=8)
     return axes
 
 
@@ -64,14 +64,20 @@ def _unit(unit: str) -> str:
     return {"s": "seconds", "B": "bytes"}.get(unit, unit)
 
 
-def draw_crossover(f: "Fit", g: "Fit", found: "Crossover", axes: "Axes | None" = None) -> "Axes":
+def draw_crossover(
+    f: "Fit",
+    g: "Fit",
+    found: "Crossover",
+    axes: "Axes | None" = None,
+    names: tuple[str, str] = ("f", "g"),
+) -> "Axes":
     """Two fits, and the interval in which they cross."""
-    axes = draw_fit(f, axes, "f")
-    draw_fit(g, axes, "g", COLOURS[1])
+    axes = draw_fit(f, axes, names[0])
+    draw_fit(g, axes, names[1], COLOURS[1])
     if found.n is not None:
         axes.axvspan(found.n.low, found.n.high, color=COLOURS[2], alpha=0.3, linewidth=0)
         axes.axvline(found.n.mid, color=COLOURS[2], linewidth=1)
-    axes.set_title(str(found), fontsize=10)
+    axes.set_title(found.told(*names), fontsize=10)
     return axes
 
 
@@ -82,7 +88,7 @@ def draw_roofline(roofline: "Roofline", axes: "Axes | None" = None) -> "Axes":
     peak = roofline.machine.flops[roofline.peak].best
     ridges = [roofline.ridge(level) for level in roofline.machine.levels]
     seen = [p.intensity for p in points] + ridges
-    x = np.geomspace(min(seen) / 4, max(seen) * 4, 200)
+    x = np.geomspace(min(seen) / 4, max(seen) * 12, 200)  # names stand to the right of points
     for i, level in enumerate(roofline.machine.levels):
         roof = np.minimum(peak, x * roofline.bandwidth(level)) / 1e9
         speed = roofline.bandwidth(level) / 1e9

@@ -167,6 +167,17 @@ class TestRecording:
         pipeline.clear()
         assert (len(pipeline.spans), pipeline.dropped) == (0, 0)
 
+    def test_processor_time_stands_still_while_others_run(self):
+        pipeline = Pipeline(clock="cpu")
+        with pipeline.stage("run"):
+            with pipeline.stage("wait"):
+                time.sleep(0.05)
+            with pipeline.stage("work"):
+                spin(0.005)
+        assert pipeline.report()["wait"].seconds < 0.04
+        with pytest.raises(ValueError, match="clock must be 'wall' or 'cpu'"):
+            Pipeline(clock="sun")
+
     @pytest.mark.parametrize("n", [-1, math.nan, math.inf])
     def test_sizes_that_are_none(self, n):
         with pytest.raises(ValueError, match="n of stage 'x' must be finite and not below 0"):
