@@ -13,6 +13,7 @@ from ann.dedup.job import Reading
 from ann.dedup.running import ordered_map
 from ann.dedup.settings import Settings, available_threads
 from ann.dedup.sketching import keys_of, sketch_batch, text_sketcher
+from ann.dedup.sources import each_batch
 from ann.dedup.unusable import Unusable
 
 SEGMENT = 256 << 20  # bytes of text in a segment at most: a gigabyte of memory while it is written
@@ -35,20 +36,13 @@ def _rows(
     text_sketcher(settings)
     bands, rows = Index(Path(), settings, ()).bands
     sources = reading.open(unusable)
-    total = sum(source.size for source in sources)
 
     def batches() -> Iterator[tuple[str, int, Batch]]:
-        before = 0
-        for source in sources:
-            row = 0
-
-            def advance(told: int, before: int = before) -> None:
-                progress("read", before + told, total)
-
-            for batch in source.batches(advance):
-                yield getattr(source, "name", ""), row, batch
-                row += len(batch.sizes)
-            before += source.size
+        row = 0  # of the source
+        for number, batch in each_batch(sources, unusable, progress):
+            if batch is not None:
+                yield getattr(sources[number], "name", ""), row, batch
+            row = 0 if batch is None else row + len(batch.sizes)
 
     def one(task: tuple[str, int, Batch]) -> Rows:
         name, row, batch = task

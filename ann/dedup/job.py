@@ -43,7 +43,7 @@ from ann.dedup.result import Result, make_result
 from ann.dedup.running import Clock, ordered_map
 from ann.dedup.settings import InputError, Settings, available_memory, need, parse_keep
 from ann.dedup.sketching import sketch
-from ann.dedup.sources import Source, open_sources
+from ann.dedup.sources import Source, each_batch, open_sources
 from ann.dedup.stages import in_stages, planned
 from ann.dedup.texts import texts_of
 from ann.dedup.unusable import Unusable
@@ -212,7 +212,7 @@ def run(
             folder = stack.enter_context(output_folder(target, force))
         if not place:
             heard = Heard(progress)
-            read = clock.each("read", _read(sources, unusable, heard))
+            read = clock.each("read", _batches(sources, unusable, heard))
             with clock("plan"):
                 batches, settings, plan = choose_engine(read, settings, heard, memory)
             known = sketch(batches, settings, clock, index)
@@ -292,19 +292,8 @@ def write(
         (folder / SUMMARY).write_text(summary, encoding="utf-8")
 
 
-def _read(sources: Sequence[Source], unusable: Unusable, progress: Progress) -> Iterator[Batch]:
-    total = sum(source.size for source in sources)
-    before = 0
-    for source in sources:
-
-        def advance(told: int, before: int = before) -> None:
-            progress("read", before + told, total)
-
-        skipped = unusable.count
-        yield from source.batches(advance)
-        if unusable.count > skipped and not source.rows:
-            raise InputError(f"nothing of {source.label} can be used; the last: {unusable.last}")
-        before += source.size
+def _batches(sources: Sequence[Source], unusable: Unusable, progress: Progress) -> Iterator[Batch]:
+    return (batch for _, batch in each_batch(sources, unusable, progress) if batch is not None)
 
 
 def _write(

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import IO, Any, Protocol
 
-from ann.dedup.arrays import Batch, Bools, Int64s
+from ann.dedup.arrays import Batch, Bools, Int64s, Progress
 from ann.dedup.jsonl import JsonLines
 from ann.dedup.output import is_output
 from ann.dedup.settings import InputError
@@ -71,6 +71,29 @@ def recall(source: Source, told: dict[str, int]) -> None:
     """Make a source what it was when `remember` was asked: it need not be read again."""
     for name, value in told.items():
         setattr(source, name, value)
+
+
+def each_batch(
+    sources: Sequence[Source], unusable: Unusable, progress: Progress, begun: int = 0
+) -> Iterator[tuple[int, Batch | None]]:
+    """The batches of the sources from number `begun` on, in order; None where one has ended.
+
+    A source of which nothing can be used is refused, though bad rows are skipped.
+    """
+    total = sum(source.size for source in sources)
+    before = sum(source.size for source in sources[:begun])
+    for number, source in enumerate(sources[begun:], begun):
+
+        def advance(told: int, before: int = before) -> None:
+            progress("read", before + told, total)
+
+        skipped = unusable.count
+        for batch in source.batches(advance):
+            yield number, batch
+        if unusable.count > skipped and not source.rows:
+            raise InputError(f"nothing of {source.label} can be used; the last: {unusable.last}")
+        before += source.size
+        yield number, None
 
 
 def open_sources(

@@ -38,7 +38,7 @@ from ann.dedup.listing import expand
 from ann.dedup.running import Clock, ordered_map
 from ann.dedup.settings import InputError, Settings, available_memory, parse_keep
 from ann.dedup.sketching import Sketched, bands_of, keys_of, sketch_batch, text_sketcher
-from ann.dedup.sources import Source, recall, remember
+from ann.dedup.sources import Source, each_batch, recall, remember
 from ann.dedup.store import Columns, Store, read_notes, read_store
 from ann.dedup.unusable import Unusable
 from ann.dedup.values import Column
@@ -236,30 +236,20 @@ def _sketch(
     begun = _tell(store.notes, sources, unusable)
     last = store.notes[-1] if store.notes else {"told": True}
     known = 0 if last["told"] else last["source_rows"]
-    total = sum(source.size for source in sources)
 
     def items() -> Iterator[Part]:
-        before = sum(source.size for source in sources[:begun])
         passed = known  # rows of the source under way that were sketched before
-        for number, source in enumerate(sources[begun:], begun):
-
-            def advance(told: int, before: int = before) -> None:
-                progress("read", before + told, total)
-
-            skipped = unusable.count
-            for batch in source.batches(advance):
-                if passed:
-                    passed -= len(batch.sizes)
-                    if passed < 0:
-                        raise InputError(f"{source.label} is not what it was; see --restart")
-                else:
-                    yield Part(batch, None, number, {})
-            if unusable.count > skipped and not source.rows:
-                last = unusable.last
-                raise InputError(f"nothing of {source.label} can be used; the last: {last}")
-            before += source.size
-            told = {"source": remember(source), "unusable": unusable.remember()}
-            yield Part(None, None, number, told)
+        for number, batch in each_batch(sources, unusable, progress, begun):
+            source = sources[number]
+            if batch is None:
+                told = {"source": remember(source), "unusable": unusable.remember()}
+                yield Part(None, None, number, told)
+            elif passed:
+                passed -= len(batch.sizes)
+                if passed < 0:
+                    raise InputError(f"{source.label} is not what it was; see --restart")
+            else:
+                yield Part(batch, None, number, {})
 
     def one(part: Part) -> Part:
         if part.batch is None:
