@@ -14,6 +14,8 @@ COMMANDS = {  # name -> module, and what `tractable --help` says without loading
     "sketch": ("ann.cli", "First stage of dedup: read the texts into a work folder."),
     "pairs": ("ann.cli", "Second stage: find and verify the pairs."),
     "cluster": ("ann.cli", "Third stage: decide which documents stay."),
+    "explain": ("ann.cli_look", "Say why two documents are near-duplicates, or are not."),
+    "tune": ("ann.cli_look", "Say what a search would cost, and choose its parameters."),
     "apply": ("ann.cli", "Last stage: write the rows that stay."),
     "top": ("sketches.cli", "Show what comes most often, in a file or a live stream."),
     "index": ("ann.dedup.index_cli", "Documents seen before: add, query, stats, merge."),

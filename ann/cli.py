@@ -34,6 +34,7 @@ WORK = click.argument("work", metavar="WORK", callback=options.named)
 )
 @options.RESTART
 @options.MEMORY
+@options.DRY_RUN
 @options.THREADS
 @options.JSON
 def dedup(
@@ -42,6 +43,8 @@ def dedup(
     force: bool,
     copy: bool,
     report: bool,
+    annotate: bool,
+    format: str | None,
     globs: tuple[str, ...],
     text: str,
     id: str | None,
@@ -50,6 +53,7 @@ def dedup(
     work: str | None,
     restart: bool,
     memory: int | None,
+    dry_run: bool,
     threads: int | None,
     as_json: bool,
     **parameters: Any,
@@ -60,9 +64,19 @@ def dedup(
     file, a folder of either, or - for JSON Lines from standard input. Without -o only the
     summary is shown.
     """
-    from ann.dedup.job import run
+    from ann.dedup.job import Reading, Writing, run
     from ann.dedup.report import summary
 
+    if dry_run:
+        from ann.dedup import tuning
+
+        reading = Reading(inputs, globs, text, id, on_error == "skip", against)
+        writing = Writing(Path(output) if output else None, force, copy, report, annotate, format)
+        with options.running():
+            settings = options.settings_of(threads, **parameters)
+            forecast = tuning.foresee(reading, writing, settings)
+        options.show(forecast, as_json, lambda told: "\n".join(tuning.forecast_lines(told)))
+        return
     with options.running() as progress:
         outcome = run(
             inputs,
@@ -75,6 +89,8 @@ def dedup(
             skip_bad=on_error == "skip",
             copy=copy,
             report=report,
+            annotate=annotate,
+            format=format,
             work=Path(work) if work else None,
             restart=restart,
             memory=memory,
@@ -162,7 +178,7 @@ def cluster(work: str, as_json: bool, **parameters: Any) -> None:
 @options.THREADS
 @options.JSON
 def apply(
-    work: str, output: str | None, threads: int | None, as_json: bool, **written: bool
+    work: str, output: str | None, threads: int | None, as_json: bool, **written: Any
 ) -> None:
     """The last stage of dedup: write the rows that stay, from the same input files."""
     from ann.dedup import steps

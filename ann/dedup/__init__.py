@@ -26,7 +26,10 @@ values      a column that the preference goes by
 unusable    rows and files that cannot be used: refused, or skipped and noted
 output      the folder that is written: all or nothing
 job         the command: sources in, a folder out, all or nothing
+writing     rows in another format, or with notes
 report      what the terminal shows
+explaining  one pair: `tractable explain`
+tuning      costs foreseen from a sample: `tractable tune`, --dry-run
 figures     report.json, from a few texts that are read again (texts)
 page        report.html, its drawing; differences: where two texts differ; words: numbers as text
 """

@@ -1,6 +1,7 @@
 """The command as a function: sources in, a folder out, all or nothing.
 
     OUT/kept/...            rows that stay, a file for each input file, in its own format
+    OUT/annotated/...       with `annotate` instead: all rows, with three columns more
     OUT/kept.txt            text files that stay (with `copy` they lie in kept/, too)
     OUT/clusters.parquet    id, row, cluster, kept, jaccard, reason: every member of a cluster
     OUT/known.parquet       id, row, match, jaccard: what an index had already, if one was given
@@ -49,6 +50,7 @@ from ann.dedup.texts import texts_of
 from ann.dedup.unusable import Unusable
 from ann.dedup.values import column_of
 from ann.dedup.work import open_work, remove_work
+from ann.dedup.writing import Notes, Written
 
 LONG = 4 << 30  # bytes of input: a minute's work, from which on a run can be gone on with
 NEEDED = 3  # bytes of memory a byte of text: 8 a word, 8 a band of the document, and the batches
@@ -138,13 +140,40 @@ class Writing:
     force: bool = False
     copy: bool = False
     report: bool = False
+    annotate: bool = False
+    format: str | None = None
+
+    def check(self, sources: Sequence[Source]) -> None:
+        """Refuse what these sources cannot be written as."""
+        style = Written(np.empty(0, np.bool_), np.empty(0, np.int64), None, self.format)
+        names: dict[str, str] = {}
+        for source in sources:
+            if not source.name:
+                if self.annotate or self.format:
+                    raise InputError(
+                        "--annotate and --format are for rows: of text files, clusters.parquet and"
+                        " kept.txt say the same"
+                    )
+                continue
+            name = style.name(source.name)
+            if name in names:
+                raise InputError(f"{source.label} and {names[name]} would both be kept as {name}")
+            names[name] = source.label
+
+    def names(self, sources: Sequence[Source]) -> list[str]:
+        """What is written."""
+        rows = "annotated/" if self.annotate else "kept/"
+        texts = any(not source.name for source in sources)
+        names = ["kept.txt", *[rows] * self.copy] if texts else [rows]
+        names += ["clusters.parquet", "pairs.parquet", SUMMARY]
+        return names + (["report.html", "report.json"] if self.report else [])
 
     def target(self, inputs: Sequence[str]) -> Path | None:
         """Where it goes, after a look whether it may."""
         if self.output is None:
-            for option, wanted in (("--copy", self.copy), ("--report", self.report)):
-                if wanted:
-                    raise InputError(f"{option} needs an output folder")
+            for option in ("copy", "report", "annotate", "format"):
+                if getattr(self, option):
+                    raise InputError(f"--{option} needs an output folder")
             return None
         target = resolve(self.output)
         check_apart(inputs, target)
@@ -164,6 +193,8 @@ def run(
     skip_bad: bool = False,
     copy: bool = False,
     report: bool = False,
+    annotate: bool = False,
+    format: str | None = None,
     work: Path | None = None,
     restart: bool = False,
     memory: int | None = None,
@@ -178,7 +209,7 @@ def run(
     """
     reading = Reading(inputs, globs, text, id, skip_bad, against)
     index = reading.index(settings)
-    writing = Writing(output, force, copy, report)
+    writing = Writing(output, force, copy, report, annotate, format)
     piped = "-" in reading.inputs
     if work is not None:
         reading.refuse_pipe()
@@ -191,6 +222,7 @@ def run(
         spooled = stack.enter_context(spool(folder, inputs))
         opened = partial(reading.open, copy=copy, output=target, spool=spooled)
         sources = opened(unusable)
+        writing.check(sources)
         column = column_of(opened, sources)
         place = stack.enter_context(work_folder(work, target, sources, memory))
         if place:
@@ -221,7 +253,7 @@ def run(
         outcome = make_outcome(sources, known, found, settings, plan, unusable, clock, output)
         if folder is not None:
             again = opened if report else None
-            write(sources, known.places, outcome, folder, clock, progress, again)
+            write(sources, known.places, outcome, folder, writing, clock, progress, again)
     return outcome
 
 
@@ -276,6 +308,7 @@ def write(
     places: Int64s,
     outcome: Outcome,
     folder: Path,
+    writing: Writing,
     clock: Clock,
     progress: Progress,
     again: Callable[[Unusable], list[Source]] | None,
@@ -284,7 +317,7 @@ def write(
     assert outcome.output is not None
     with write_errors(resolve(outcome.output)):
         with clock("write"):
-            _write(sources, places, outcome, folder, progress)
+            _write(sources, places, outcome, folder, writing, progress)
         if again:
             with clock("report"):
                 _report(outcome, again(Unusable(True)), folder)
@@ -301,17 +334,27 @@ def _write(
     places: Int64s,
     outcome: Outcome,
     folder: Path,
+    writing: Writing,
     progress: Progress,
 ) -> None:
     """Everything but the summary, one file a task."""
     result = outcome.result
+    similarity = result.similarity.copy()
+    similarity[outcome.known.rows] = outcome.known.similarity
+    notes = Notes(result.kept, outcome.ids[result.representative], similarity)
     tasks: list[Callable[[], None]] = []
     row = placed = 0
     for source in sources:
-        kept = result.kept[row : row + source.rows]
+        here = slice(row, row + source.rows)
         where = places[placed : placed + source.rows * source.placed]
-        tasks.append(partial(source.write, kept, where, folder / "kept"))
-        row, placed = row + source.rows, placed + len(where)
+        if writing.annotate:
+            stay, own = np.ones(source.rows, np.bool_), notes.of(here)
+        else:
+            stay, own = result.kept[here], None
+        rows_of = Written(stay, where, own, writing.format)
+        inside = folder / ("annotated" if writing.annotate else "kept")
+        tasks.append(partial(source.write, rows_of, inside))
+        row, placed = here.stop, placed + len(where)
     pairs, rows = result.pairs, result.clustered
     names, measure = outcome.ids, result.stats.settings.measure
     tasks[:0] = [

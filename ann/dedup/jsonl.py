@@ -12,17 +12,20 @@ no rows.
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from ann import _jsonl
-from ann.dedup.arrays import Batch, Bools, Int64s
+from ann.dedup.arrays import Batch, Int64s
 from ann.dedup.streams import Rows, creating
+from ann.dedup.writing import Written, line_records, line_schema, noted, write_records
 from sketches._files import InputError, explained, need, reading
 
 SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can spell one alone, UTF-8 cannot
+LINES = 4096  # parsed at once, where they become other than they are
 BLOCK = 1 << 20  # bytes read at once: about a thousand rows, some milliseconds of sketching
 
 
@@ -110,15 +113,50 @@ class JsonLines(Rows):
                 found.append(value)
         return found
 
-    def write(self, kept: Bools, places: Int64s, folder: Path) -> None:
+    def write(self, rows: Written, folder: Path) -> None:
         """Copy the lines of the rows that stay; their places are where they start and end."""
-        starts, ends = _runs(*places[kept].T)
-        with (
-            self._original.open() as raw,
-            reading(raw, self._original.suffix) as stream,
-            creating(folder / self.name) as out,
-        ):
-            _copy(stream, out, starts.tolist(), ends.tolist())
+        path = folder / rows.name(self.name)
+        format = rows.format or "jsonl"
+        places = rows.places[rows.stay]
+        if not format.startswith("jsonl"):
+            schema = line_schema(self._blocks(places), self.label, format)
+            chosen = Written(
+                np.ones(len(places), np.bool_), places, rows.notes and rows.notes.of(rows.stay)
+            )
+            records = line_records(self._blocks(places), self.label, schema)
+            write_records(records, schema, chosen, path, format)
+            return
+        with creating(path) as out:
+            if rows.notes is None:
+                starts, ends = _runs(*places.T)
+                with self._stream() as stream:
+                    _copy(stream, out, starts.tolist(), ends.tolist())
+                return
+            notes, row = rows.notes.of(rows.stay), 0
+            for lines in self._blocks(places):
+                numbers = range(row, row + len(lines))
+                out.writelines(
+                    noted(line, notes, number, self.label)
+                    for line, number in zip(lines, numbers, strict=True)
+                )
+                row += len(lines)
+
+    @contextmanager
+    def _stream(self) -> Iterator[IO[bytes]]:
+        with self._original.open() as raw, reading(raw, self._original.suffix) as stream:
+            yield stream
+
+    def _blocks(self, places: Int64s) -> Iterator[list[bytes]]:
+        """The lines at these places, in rising order, some thousands at a time."""
+        position = 0
+        with self._stream() as stream:
+            for first in range(0, len(places), LINES):
+                lines = []
+                for start, end in places[first : first + LINES].tolist():
+                    stream.read(start - position)
+                    lines.append(stream.read(end - start))
+                    position = end
+                yield lines
 
 
 def _valid(value: Any) -> Any:

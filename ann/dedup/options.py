@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
+from ann.dedup.writing import FORMATS
 from sketches._command import named as named
 from sketches._command import printed, progress_bar
 
@@ -52,21 +53,19 @@ READING = together(
         help="What to do about a row or a file that cannot be used.",
     ),
 )
+NGRAM = click.option(
+    "--ngram", type=click.IntRange(1, 256), default=5, show_default=True, help="Units a shingle."
+)
+UNIT = click.option(
+    "--unit",
+    type=click.Choice(["word", "char"]),
+    default="word",
+    show_default=True,
+    help="What a shingle is made of; char for languages without spaces, with --ngram 3.",
+)
 SHINGLES = together(
-    click.option(
-        "--ngram",
-        type=click.IntRange(1, 256),
-        default=5,
-        show_default=True,
-        help="Units a shingle.",
-    ),
-    click.option(
-        "--unit",
-        type=click.Choice(["word", "char"]),
-        default="word",
-        show_default=True,
-        help="What a shingle is made of; char for languages without spaces, with --ngram 3.",
-    ),
+    NGRAM,
+    UNIT,
     click.option(
         "--num-perm",
         type=click.IntRange(1, 65536),
@@ -82,7 +81,7 @@ SHINGLES = together(
         help="Bits of a slot that are kept: 8 make a quarter of the signatures in a work folder.",
     ),
 )
-SEARCH = together(
+BANDS = together(
     click.option(
         "--threshold",
         type=click.FloatRange(0, 1, min_open=True),
@@ -97,6 +96,9 @@ SEARCH = together(
         show_default=True,
         help="Least probability of finding a pair right at the threshold.",
     ),
+)
+SEARCH = together(
+    BANDS,
     click.option(
         "--engine",
         type=click.Choice(["auto", "lsh", "exact"]),
@@ -135,6 +137,19 @@ OUTPUT = together(
     click.option("--force", is_flag=True, help="Replace a former output."),
     click.option("--copy", is_flag=True, help="Copy the text files that stay to OUTPUT/kept."),
     click.option("--report", is_flag=True, help="Write OUTPUT/report.html and report.json, too."),
+    click.option(
+        "--annotate",
+        is_flag=True,
+        help="Write all rows, with columns that say what was found, instead of removing any.",
+    ),
+    click.option(
+        "--format",
+        type=click.Choice(FORMATS),
+        help="Format of the rows that are written.  [default: as they came]",
+    ),
+)
+DRY_RUN = click.option(
+    "--dry-run", is_flag=True, help="Say what would be done, and what that would take; do nothing."
 )
 
 

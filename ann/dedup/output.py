@@ -22,6 +22,7 @@ SUMMARY = "summary.json"
 REPORT = {"report.html", "report.json"}
 CONTENTS = {
     "kept",
+    "annotated",
     "kept.txt",
     "clusters.parquet",
     "known.parquet",

@@ -11,7 +11,14 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from ann.dedup.words import byte_count, counted, measure_name, percent, probability
+from ann.dedup.words import (
+    byte_count,
+    counted,
+    measure_name,
+    percent,
+    printable,
+    probability,
+)
 
 PAGE = Template(Path(__file__).with_name("page.html").read_text("utf-8"))
 AFTER = re.compile(r"\W*$")  # what follows a word goes with it, and is not marked
@@ -169,7 +176,7 @@ def _short(number: int) -> str:
 
 def _printable(text: Any) -> str:
     """Escaped, and without characters that have no shape."""
-    return escape("".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in str(text)))
+    return escape(printable(str(text)))
 
 
 def _largest(figures: dict[str, Any]) -> Iterator[str]:

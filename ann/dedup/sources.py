@@ -15,15 +15,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import IO, Any, Protocol
 
-from ann.dedup.arrays import Batch, Bools, Int64s, Progress
+from ann.dedup.arrays import Batch, Int64s, Progress
 from ann.dedup.jsonl import JsonLines
 from ann.dedup.output import is_output
 from ann.dedup.settings import InputError
 from ann.dedup.streams import Original, Piped
 from ann.dedup.tables import Csv, Parquet
-from ann.dedup.textfiles import ROWS, TextFiles
+from ann.dedup.textfiles import ADVICE, TextFiles
 from ann.dedup.unusable import Unusable
 from ann.dedup.work import is_work
+from ann.dedup.writing import Written
 from sketches._files import CODECS
 
 FORMATS: dict[str, type[JsonLines | Csv | Parquet]] = {
@@ -46,6 +47,7 @@ class Source(Protocol):
     """Documents that can be read once and then be copied out, by row."""
 
     label: str
+    name: str  # of the file of rows that it becomes; empty for text files
     placed: bool  # whether its batches say where their rows are found again
     rows: int
     invalid: int
@@ -56,7 +58,7 @@ class Source(Protocol):
     def size(self) -> int: ...
     def batches(self, advance: Callable[[int], None]) -> Iterator[Batch]: ...
     def values(self, name: str, places: Int64s) -> list[Any]: ...
-    def write(self, kept: Bools, places: Int64s, folder: Path) -> None: ...
+    def write(self, rows: Written, folder: Path) -> None: ...
 
 
 TOLD = ("rows", "invalid", "binary")  # what a source has counted when it was read
@@ -183,7 +185,7 @@ def _files(
 ) -> list[Path]:
     """The files an argument stands for."""
     if not argument.is_dir():
-        _check_file(argument)
+        check_file(argument)
         return [argument]
     verdict = _judge(globs)
     wanted = (True,) if any(not glob.startswith("!") for glob in globs) else (True, None)
@@ -216,7 +218,7 @@ def _files(
     return sorted(files)
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path) -> None:
     """Refuse a file named as an input that cannot be what was meant."""
     if not path.exists():
         raise InputError(f"{path} does not exist")
@@ -224,7 +226,7 @@ def _check_file(path: Path) -> None:
         raise InputError(f"{path} is a pipe or a device: give - and redirect it to standard input")
     advice = OTHERS.get(path.suffix.lower())
     if advice and not row_format(path):
-        raise InputError(f"cannot read {path}: {advice}. {ROWS}")
+        raise InputError(f"cannot read {path}: {advice}. {ADVICE}")
 
 
 def _judge(globs: Sequence[str]) -> Callable[[str], bool | None]:

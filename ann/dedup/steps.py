@@ -95,6 +95,7 @@ def apply(folder: Path, writing: Writing, threads: int | None, progress: Progres
         opened = partial(reading.open, copy=writing.copy, output=target)
         unusable = Unusable(reading.skip_bad)
         sources = opened(unusable)
+        writing.check(sources)
         stages.recall_sources(work, sources, unusable)
         settings, plan = stages.planned(work, settings)
         outcome = make_outcome(
@@ -103,7 +104,7 @@ def apply(folder: Path, writing: Writing, threads: int | None, progress: Progres
         with output_folder(target, writing.force) as fresh:
             assert fresh is not None
             again = opened if writing.report else None
-            write(sources, known.places, outcome, fresh, clock, progress, again)
+            write(sources, known.places, outcome, fresh, writing, clock, progress, again)
     return outcome
 
 

@@ -5,24 +5,16 @@ stay with the same schema and compression. Every cell of a CSV file is text to b
 that 007 stays 007; quotes are put where they are needed.
 """
 
-import csv
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-from ann.dedup.arrays import Batch, Bools, Int64s
-from ann.dedup.columns import (
-    check_filtered,
-    filtered,
-    id_values,
-    plain,
-    text_batch,
-    wanted_columns,
-)
+from ann.dedup.arrays import Batch, Int64s
+from ann.dedup.columns import check_filtered, id_values, plain, text_batch, wanted_columns
 from ann.dedup.settings import InputError, need
-from ann.dedup.streams import Rows, creating
+from ann.dedup.streams import Rows
+from ann.dedup.writing import Written, write_records
 from sketches._csv import bad_row_reason, read_header, read_rows, refuse_open_quote
 from sketches._files import check_columns, explained, reading
 from sketches._quotes import QuoteCounter
@@ -85,23 +77,16 @@ class Parquet(Table):
                 done += record.num_rows
                 yield record.select(columns), self.size * done // file.metadata.num_rows
 
-    def write(self, kept: Bools, places: Int64s, folder: Path) -> None:
+    def write(self, rows: Written, folder: Path) -> None:
         """Write the rows that stay, a row group for each batch."""
-        parquet = need("pyarrow.parquet")
-        path = folder / self.name
-        path.parent.mkdir(parents=True, exist_ok=True)
         with self._open() as file:
             codec = "none"
             if file.num_row_groups:
                 codec = file.metadata.row_group(0).column(0).compression
                 codec = "none" if codec == "UNCOMPRESSED" else codec
-            row = 0
-            with parquet.ParquetWriter(path, file.schema_arrow, compression=codec) as out:
-                for record in file.iter_batches(ROWS_WRITTEN):
-                    stays = kept[row : row + record.num_rows]
-                    row += record.num_rows
-                    if stays.any():
-                        out.write_batch(filtered(record, stays))
+            records = file.iter_batches(ROWS_WRITTEN)
+            path = folder / rows.name(self.name)
+            write_records(records, file.schema_arrow, rows, path, rows.format or "parquet", codec)
 
 
 class Csv(Table):
@@ -155,29 +140,12 @@ class Csv(Table):
             return "error"
         return "skip"
 
-    def write(self, kept: Bools, places: Int64s, folder: Path) -> None:
+    def write(self, rows: Written, folder: Path) -> None:
         """Write the rows that stay; what was skipped is skipped again."""
+        pa = need("pyarrow")
         names, more = self._header()
-        width, row = len(names), 0
-        with creating(folder / self.name) as out:
-            out.write(_csv_lines([names] if names else []))
-            if not more:
-                return
-            for record, _ in self._records(width, list(range(width)), lambda _: "skip"):
-                stays = kept[row : row + record.num_rows]
-                row += record.num_rows
-                columns = (column.filter(stays) for column in record.columns)
-                cells = (column.cast("binary").to_pylist() for column in columns)
-                out.write(_csv_lines(zip(*(map(_text, column) for column in cells), strict=True)))
-
-
-def _text(cell: bytes) -> str:
-    return cell.decode("utf-8", "surrogateescape")  # what is not UTF-8 is written as it came
-
-
-def _csv_lines(rows: Iterable[Iterable[str]]) -> bytes:
-    r"""Lines that end in \n. The writer quotes only what holds a character of its line end, so that
-    it is given \r\n: a lone \r in a cell would end the line for readers."""
-    lines: list[str] = []
-    csv.writer(SimpleNamespace(write=lines.append), lineterminator="\r\n").writerows(rows)
-    return "".join(line[:-2] + "\n" for line in lines).encode("utf-8", "surrogateescape")
+        width = len(names)
+        schema = pa.schema([pa.field(name, pa.string()) for name in names])
+        records = self._records(width, list(range(width)), lambda _: "skip") if more else ()
+        named = (pa.RecordBatch.from_arrays(record.columns, schema=schema) for record, _ in records)
+        write_records(named, schema, rows, folder / rows.name(self.name), rows.format or "csv")

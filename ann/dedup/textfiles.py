@@ -12,16 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from ann.dedup.arrays import Batch, Bools, Int64s
+from ann.dedup.arrays import Batch, Int64s
 from ann.dedup.settings import InputError
 from ann.dedup.streams import Original, creating
 from ann.dedup.unusable import Unusable
+from ann.dedup.writing import Written
 from sketches._files import explained
 
 PROBE = 8192  # bytes in which a NUL tells a binary file, as in git and ripgrep
 BATCH = 1 << 20  # bytes of text sketched at once
 FILES_A_BATCH = 256  # of tiny files, so that the progress bar moves
-ROWS = "Rows are read from .jsonl, .ndjson, .json, .csv (also .gz, .zst) and .parquet"
+ADVICE = "Written are read from .jsonl, .ndjson, .json, .csv (also .gz, .zst) and .parquet"
 
 
 class TextFiles:
@@ -34,6 +35,7 @@ class TextFiles:
     ) -> None:
         self.rows = self.invalid = self.binary = 0
         self.label = "the text files"
+        self.name = ""  # none is written of them as a whole
         self._originals = {name: Original(path) for name, path in paths.items()}
         self._by_name, self._unusable, self._copy = by_name, unusable, copy
 
@@ -74,7 +76,7 @@ class TextFiles:
             yield batch()
             advance(told)
         if self.binary and not self.rows:
-            raise InputError(f"every file is binary: there is no text. {ROWS}")
+            raise InputError(f"every file is binary: there is no text. {ADVICE}")
 
     def _contents(self, name: str, original: Original) -> bytes | None:
         """The bytes of a file; None if it is binary, or unusable and to be skipped."""
@@ -86,7 +88,7 @@ class TextFiles:
                 if b"\0" not in head:
                     return head + raw.read()
                 if os.path.realpath(original.path) in self._by_name:
-                    raise InputError(f"{original.label} is binary, not text. {ROWS}")
+                    raise InputError(f"{original.label} is binary, not text. {ADVICE}")
         except InputError as error:
             self._unusable.meet(original.label, "", str(error))
         else:
@@ -97,10 +99,10 @@ class TextFiles:
         """Refused: a text file has no columns."""
         raise InputError(f"text files have no column {name!r}: --keep can be first or longest")
 
-    def write(self, kept: Bools, places: Int64s, folder: Path) -> None:
+    def write(self, rows: Written, folder: Path) -> None:
         """List the files that stay, and copy them if that is wanted."""
         names = list(self._originals)
-        stay = [names[place] for place in places[kept, 0]]
+        stay = [names[place] for place in rows.places[rows.stay, 0]]
         with creating(folder.parent / "kept.txt") as out:
             out.writelines(os.fsencode(name) + b"\n" for name in stay)
         for name in stay if self._copy else ():

@@ -17,14 +17,14 @@ def texts_of(sources: Sequence[Source], rows: Iterable[int]) -> dict[int, str]:
             end = first + len(batch.sizes)
             while len(found) < len(wanted) and wanted[len(found)] < end:
                 row = wanted[len(found)]
-                found[row] = _text(batch.texts, row - first)
+                found[row] = text_at(batch.texts, row - first)
             first = end
             if len(found) == len(wanted):
                 return found
     raise InputError(f"there is no row {wanted[len(found)]}: the rows end with {first - 1}")
 
 
-def _text(texts: Any, place: int) -> str:
+def text_at(texts: Any, place: int) -> str:
     """One of a batch, whatever holds it: null is an empty one, as in the search."""
     if hasattr(texts, "slice"):  # Arrow
         texts = texts.slice(place, 1).cast("large_binary").to_pylist()

@@ -32,3 +32,19 @@ def probability(value: float) -> str:
 def measure_name(measure: str) -> str:
     """What a similarity is called."""
     return {"jaccard": "Jaccard similarity", "containment": "containment"}[measure]
+
+
+def duration(seconds: float) -> str:
+    """`0.25 s`, `12 s`, `3 min`, `5.5 h`."""
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:,.1f} h"
+
+
+def printable(text: str) -> str:
+    """Text without characters that have no shape, or move others."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
