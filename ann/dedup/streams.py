@@ -9,15 +9,22 @@ import gzip
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
+from ann.dedup.settings import available_threads
 from ann.dedup.unusable import Unusable
 from sketches._files import CODECS, InputError, need
 
 PACKED = 4  # bytes that text unpacks to, of each: 3 to 5 with gzip and zstd
+
+
+MEMBER = 1 << 20  # bytes compressed at once: the next knows nothing of them, which costs a percent
+LEVEL = 6  # gzip's own default
 
 
 @contextmanager
@@ -26,14 +33,59 @@ def creating(path: Path) -> Iterator[IO[bytes]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     codec = CODECS.get(path.suffix.lower())
     with path.open("wb") as raw:
-        if codec == "gzip":  # no name, no time: the same rows make the same file
-            with gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as stream:
+        if codec == "gzip":
+            with GzipMembers(raw, available_threads()) as stream:
                 yield cast(IO[bytes], stream)
         elif codec == "zstd":
             with need("pyarrow").CompressedOutputStream(raw, "zstd") as stream:
                 yield stream
         else:
             yield raw
+
+
+class GzipMembers:
+    """Gzip members on end, which every reader takes for one file; threads compress them.
+
+    Members are of equal size and bear no name and no time: the same rows make the same file.
+    """
+
+    def __init__(self, raw: IO[bytes], threads: int) -> None:
+        self._raw = raw
+        self._pool = ThreadPoolExecutor(threads)
+        self._most = 2 * threads
+        self._waiting: deque[Future[bytes]] = deque()
+        self._block = bytearray()
+
+    def write(self, data: bytes | memoryview) -> None:
+        self._block += data
+        while len(self._block) >= MEMBER:
+            self._send(bytes(self._block[:MEMBER]))
+            del self._block[:MEMBER]
+
+    def writelines(self, lines: Iterable[bytes]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def _send(self, block: bytes) -> None:
+        self._waiting.append(self._pool.submit(gzip.compress, block, LEVEL, mtime=0))
+        self._write(self._most)
+
+    def _write(self, most: int) -> None:
+        """Write what is compressed, until so many are under way."""
+        while len(self._waiting) > most:
+            self._raw.write(self._waiting.popleft().result())
+
+    def __enter__(self) -> "GzipMembers":
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        with self._pool:
+            if kind is None:
+                if self._block or not self._raw.tell():  # of nothing, too: no bytes are no gzip
+                    self._send(bytes(self._block))
+                self._write(0)
+            for future in self._waiting:
+                future.cancel()
 
 
 class Original:

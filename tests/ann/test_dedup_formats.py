@@ -1,6 +1,7 @@
 """Rows written in another format than they came in, and rows with notes instead of fewer rows."""
 
 import csv
+import gzip
 import io
 import json
 
@@ -222,6 +223,30 @@ def test_what_cannot_be_written_is_refused(files, options, message, write, tmp_p
 def test_these_need_an_output(option, write, command):
     result = command(write("a.jsonl", '{"text": "a"}'), *option)
     assert result.stderr == f"Error: {option[0]} needs an output folder\n"
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("size", [0, 1, 1000, 2048, 5001])
+def test_gzip_by_members(size, threads, tmp_path, monkeypatch):
+    """One stream to any reader; the same bytes whatever the threads and the pieces."""
+    monkeypatch.setattr(streams, "MEMBER", 1024)
+    monkeypatch.setattr(streams, "available_threads", lambda: threads)
+    data = bytes(i * i % 251 for i in range(size))
+    for step, path in ((7, tmp_path / "a.gz"), (3000, tmp_path / "b.gz")):
+        with streams.creating(path) as out:
+            out.writelines(data[i : i + step] for i in range(0, size, step))
+        assert gzip.decompress(path.read_bytes()) == unpacked(path) == data
+    assert (tmp_path / "a.gz").read_bytes() == (tmp_path / "b.gz").read_bytes()
+    assert not any((tmp_path / "a.gz").read_bytes()[4:8])  # no time
+
+
+def test_an_error_between_members_passes(tmp_path):
+    def broken():
+        yield b"x"
+        raise KeyError
+
+    with pytest.raises(KeyError), streams.creating(tmp_path / "a.gz") as out:
+        out.writelines(broken())
 
 
 @pytest.mark.parametrize(
