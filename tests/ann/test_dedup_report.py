@@ -2,10 +2,12 @@
 
 import json
 import re
+import runpy
 import shutil
 import subprocess
 from html import escape
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -172,6 +174,12 @@ def test_long_texts_are_compared_in_part():
     text = " ".join(f"w{i}" for i in range(COMPARED + 7))
     last = differences(text, "new " + text)[-1]
     assert (last.kind, last.units) == ("gap", 8)
+
+
+def test_the_picture_in_the_docs_is_what_its_tool_draws():
+    root = Path(__file__).parents[2]
+    tool = runpy.run_path(str(root / "tools" / "s_curve.py"))
+    assert (root / "docs" / "s-curve.svg").read_text("utf-8") == tool["picture"]()
 
 
 # ---------------------------------------------------------------------------------- in the browser
