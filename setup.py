@@ -51,10 +51,12 @@ SHARED = "sketches._cyutility"  # what Cython would repeat in each module: half 
 EXTENSIONS = [
     SHARED,
     "sketches._cpu",
+    "sketches._arrays",
     "sketches._arrow",
     "sketches._objects",
     "sketches._items",
     "sketches._sets",
+    "sketches._signatures",
     "sketches._probe",
     "sketches.hashing",
     "sketches.minhash",

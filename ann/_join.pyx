@@ -11,7 +11,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from sketches._cpu cimport level
-from sketches.minhash cimport owned_array
+from sketches._arrays cimport owned_array
 
 cdef extern from "jaccard.h" nogil:
     ctypedef struct jaccard_kernels:

@@ -15,7 +15,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memchr, memset
 
 from sketches._arrow cimport ArrowArray, ArrowSchema
-from sketches.minhash cimport owned_array
+from sketches._arrays cimport owned_array
 
 cdef extern from "jsonl.h" nogil:
     enum: JSONL_ID_NUMBER

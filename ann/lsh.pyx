@@ -22,7 +22,7 @@ from ann._pairs import band_keys, candidate_pairs
 from ann.bands import check_share, choose_bands, s_curve
 from sketches import FormatError, MinHash
 from sketches._frame import pack, unpack
-from sketches.minhash import EMPTY, check_num_perm
+from sketches._signatures import EMPTY, check_num_perm
 from sketches.minhash import FAMILIES as _FAMILIES
 
 cdef extern from "lsh_index.h" nogil:

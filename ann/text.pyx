@@ -15,11 +15,11 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
+from sketches._arrays cimport owned_array
 from sketches._cpu cimport level
 from sketches._items cimport check_seed, for_each_span, texts_as_bytes
-from sketches.minhash cimport (
-    Lanes, lanes_for, minhash_kernels, minhash_kernels_for, minhash_params, owned_array,
-    rows_to_array,
+from sketches._signatures cimport (
+    Lanes, lanes_for, minhash_kernels, minhash_kernels_for, minhash_params, rows_to_array,
     signature_rows, signature_rows_add, signature_rows_new,
 )
 

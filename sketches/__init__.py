@@ -2,13 +2,14 @@
 
 try:
     from sketches._frame import FormatError
+    from sketches._signatures import minhash_matrix
     from sketches.bbit import BBitMinHash
     from sketches.countmin import CountMin
     from sketches.countsketch import CountSketch
     from sketches.hashing import hash64, hash128
     from sketches.hll import HyperLogLog
     from sketches.hll_groups import GroupedCounts, group_distinct
-    from sketches.minhash import MinHash, minhash_matrix
+    from sketches.minhash import MinHash
     from sketches.postgres_hll import PostgresHLL
     from sketches.spark import SparkCountMin
     from sketches.topk import TopK

@@ -14,7 +14,7 @@ from libc.stdint cimport uint8_t, uint64_t
 
 from sketches._cpu cimport level
 from sketches._items cimport check_seed, for_each_hash
-from sketches.minhash cimport check_hashes
+from sketches._arrays cimport check_hashes
 
 from sketches._frame import FormatError
 from sketches._intervals import check_confidence, poisson_quantile, spread, two_sided

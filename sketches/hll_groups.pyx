@@ -10,7 +10,7 @@ from libc.string cimport memcpy
 from sketches._arrow cimport ArrowChunks, column_block, column_block_free, is_arrow
 from sketches._export cimport Batch, Column
 from sketches._items cimport check_seed, new_block, tamed, walk, walk_arrow
-from sketches.minhash cimport owned_array
+from sketches._arrays cimport owned_array
 from sketches.hll cimport (
     HLL_8, HyperLogLog, hll, hll_copy, hll_estimate, hll_image_size, hll_image_write,
 )

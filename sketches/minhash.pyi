@@ -3,12 +3,13 @@ from typing import Any, ClassVar, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sketches._signatures import EMPTY as EMPTY
+from sketches._signatures import NUM_PERM_MAX as NUM_PERM_MAX
+from sketches._signatures import minhash_matrix as minhash_matrix
 from sketches.bbit import BBitMinHash
 
 ALGORITHM: str
-EMPTY: int
 FAMILIES: tuple[str, ...]
-NUM_PERM_MAX: int
 
 @final
 class MinHash:
@@ -53,8 +54,3 @@ class MinHash:
     @staticmethod
     def from_bytes(image: bytes | bytearray | memoryview) -> MinHash: ...
     def __eq__(self, other: object, /) -> bool: ...
-
-def check_num_perm(num_perm: Any) -> int: ...
-def minhash_matrix(
-    sets: Any, offsets: ArrayLike | None = None, *, num_perm: int = 128, seed: int = 9001
-) -> NDArray[np.uint32]: ...

@@ -14,71 +14,32 @@ the Jaccard similarity of their sets. Two families:
     map a slot (Broder 1997). For those who hold stored signatures.
 """
 
-import functools
 import hashlib
 import struct
 
 import numpy as np
 
 cimport cython
-from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
 
+from sketches._arrays cimport check_hashes
 from sketches._arrow cimport COLUMN_TURN, column_clock, is_arrow
 from sketches._cpu cimport level
 from sketches._items cimport check_seed, for_each_hash, hash_one, texts_as_bytes
-from sketches._sets cimport for_each_set
+from sketches._signatures cimport (
+    lanes_for, minhash_kernels, minhash_kernels_for, minhash_params, piece,
+)
 
 from sketches._frame import FormatError, pack, unpack
 from sketches._jaccard import interval, samples_for
+from sketches._signatures import EMPTY, NUM_PERM_MAX, minhash_matrix
 
-EMPTY = 0xFFFFFFFF  # every slot of the empty set
 ALGORITHM = "tractable.minhash.fss32.v1"  # what a stored signature of the default family is
-NUM_PERM_MAX = 1 << 16
 FAMILIES = ("fss32", "affine32")  # an image stores the position
-cdef enum:
-    PIECE = 4096  # hashes between two looks at the clock (20 ns): microseconds
 HEADER = struct.Struct("<IIQ")  # of an image: family, num_perm, seed
 cdef dict DEFAULT_SEED = {"fss32": 9001, "affine32": 1}
-
-
-cdef class Lanes:
-    """The multipliers and offsets of a family's affine maps; shared, never changed."""
-
-    def __init__(self, family, Py_ssize_t num_perm, seed):
-        cdef Py_ssize_t k
-        if family == "affine32":  # exactly how datasketch draws them
-            random = np.random.RandomState(seed)
-            a = random.randint(0, 1 << 31, num_perm, np.uint32) * np.uint32(2) + np.uint32(1)
-            self.a, self.b = a, random.randint(0, 1 << 32, num_perm, np.uint32)
-        else:
-            self.a, self.b = np.empty(num_perm, np.uint32), np.empty(num_perm, np.uint32)
-            for k in range(num_perm):
-                minhash_lane(k, &self.a[k], &self.b[k])
-        self.params.k = num_perm
-        self.params.a = &self.a[0]
-        self.params.b = &self.b[0]
-
-
-@functools.lru_cache(maxsize=64)
-def _cached_lanes(family, num_perm, seed):
-    return Lanes(family, num_perm, seed)
-
-
-cdef Lanes lanes_for(family, num_perm, seed=0):
-    return _cached_lanes(family, check_num_perm(num_perm), seed if family == "affine32" else 0)
-
-
-def check_num_perm(num_perm):
-    """The number of slots as an int, or what is wrong with it."""
-    if isinstance(num_perm, bool) or not isinstance(num_perm, (int, np.integer)):
-        raise TypeError(f"num_perm must be an integer, not {type(num_perm).__name__}")
-    if not 1 <= num_perm <= NUM_PERM_MAX:
-        raise ValueError(f"num_perm must be 1 .. {NUM_PERM_MAX}, not {num_perm}")
-    return int(num_perm)
 
 
 cdef struct one_sketch:
@@ -88,11 +49,6 @@ cdef struct one_sketch:
 
 
 # Turns: as many hashes as fit into one, without the GIL; they return where to go on.
-
-cdef int64_t piece(const minhash_params *params) noexcept nogil:
-    """Hashes to take at once: as the slots are gone through for each piece, no fewer than those."""
-    return max(PIECE, <int64_t>params.k)
-
 
 cdef Py_ssize_t take_turn(const minhash_kernels *kernels, const minhash_params *params,
                           uint32_t *slots, const uint64_t[::1] x, Py_ssize_t at) noexcept nogil:
@@ -118,25 +74,6 @@ cdef Py_ssize_t take_affine_turn(const minhash_kernels *kernels, const minhash_p
 cdef int take_hashes(void *ctx, const uint64_t *h1, const uint64_t *h2, size_t n) noexcept nogil:
     cdef one_sketch *s = <one_sketch *>ctx
     s.kernels.update(s.params, s.slots, h1, n)
-    return 0
-
-
-cdef struct many_sketches:
-    const minhash_kernels *kernels
-    const minhash_params *params
-    signature_rows rows
-    uint32_t *row  # of the set under way, or NULL
-
-
-cdef int take_set(void *ctx, const uint64_t *h1, size_t n, bint last) noexcept nogil:
-    cdef many_sketches *s = <many_sketches *>ctx
-    if s.row == NULL:
-        s.row = signature_rows_add(&s.rows)
-        if s.row == NULL:
-            return -1
-    s.kernels.update(s.params, s.row, h1, n)
-    if last:
-        s.row = NULL
     return 0
 
 
@@ -467,133 +404,9 @@ cdef bint all_empty(const uint32_t[::1] slots):
     return True
 
 
-cdef check_hashes(hashes, dtype):
-    array = np.asarray(hashes)
-    if array.dtype != dtype or array.ndim != 1:
-        raise TypeError(
-            f"hashes must be a one-dimensional {np.dtype(dtype)} array,"
-            f" not {array.ndim}-dimensional {array.dtype}"
-        )
-    return np.ascontiguousarray(array)
-
-
 cdef fmix32(hashes):
     h = np.array(hashes, np.uint32)
     for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, 1)):
         h ^= h >> np.uint32(shift)
         h *= np.uint32(factor)
     return h
-
-
-def minhash_matrix(sets, offsets=None, *, num_perm=128, seed=9001):
-    """The fss32 signatures of many sets at once.
-
-    Parameters
-    ----------
-    sets
-        A list of sets (or lists, arrays, ...) of items, or an Arrow list column. With `offsets`:
-        uint64[m], the hashes of all sets on end, taken as they are.
-    offsets : int64[n + 1], optional
-        Set i is ``sets[offsets[i]:offsets[i + 1]]``.
-    num_perm, seed
-        As in `MinHash`.
-
-    Returns
-    -------
-    uint32[n, num_perm]
-        The row of an empty (or null) set holds `EMPTY` throughout.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For items that `sketches.hash64` refuses, and offsets that fall or leave the hashes.
-    """
-    cdef Lanes lanes = lanes_for("fss32", num_perm)
-    cdef many_sketches state
-    state.kernels = minhash_kernels_for(level())
-    state.params = &lanes.params
-    state.rows = signature_rows_new(lanes.params.k)
-    state.row = NULL
-    try:
-        if offsets is None:
-            for_each_set(sets, check_seed(seed), take_set, &state)
-        else:
-            walk_hashes(sets, offsets, &state)
-        return rows_to_array(&state.rows)
-    finally:
-        free(state.rows.slots)
-
-
-cdef int walk_hashes(values, offsets, many_sketches *state) except -1:
-    """The sets of a CSR matrix whose values are hashes already."""
-    cdef const uint64_t[::1] x = check_hashes(values, np.uint64)
-    given = np.array(offsets)  # a copy: nobody changes it while the GIL is released
-    if given.dtype.kind not in "iu" or given.ndim != 1:
-        raise TypeError("offsets must be a one-dimensional integer array")
-    if given.size == 0 or int(given.min()) < 0 or int(given.max()) > x.shape[0]:
-        raise ValueError(f"offsets must lie within 0 .. {x.shape[0]}, the number of hashes")
-    cdef const int64_t[::1] at = given.astype(np.int64)
-    cdef Py_ssize_t i, n = at.shape[0] - 1, row = 0
-    cdef int64_t position = at[0]
-    cdef const uint64_t *start = &x[0] if x.shape[0] else NULL
-    for i in range(n):
-        if at[i] > at[i + 1]:
-            raise ValueError(f"offsets fall at set {i}")
-    cdef int failed = 0
-    while row < n:
-        PyErr_CheckSignals()
-        with nogil:
-            failed = take_sets(state, start, &at[0], n, &row, &position)
-        if failed:
-            raise MemoryError
-    return 0
-
-
-cdef int take_sets(many_sketches *s, const uint64_t *x, const int64_t *at, Py_ssize_t n,
-                   Py_ssize_t *row, int64_t *position) noexcept nogil:
-    """One turn: sets row .. n - 1 from the hash at `position` on, or as far as it goes."""
-    cdef int64_t began = column_clock(), spent = 0, m
-    cdef bint last
-    while row[0] < n:
-        m = min(piece(s.params), at[row[0] + 1] - position[0])
-        last = position[0] + m == at[row[0] + 1]
-        if take_set(s, x + position[0], m, last):
-            return -1
-        position[0] += m
-        row[0] += last
-        spent += m + s.params.k  # a set costs its slots besides
-        if spent >= PIECE:
-            spent = 0
-            if column_clock() - began > COLUMN_TURN:
-                break
-    return 0
-
-
-@cython.final
-cdef class _Owned:
-    """Owns memory that C allocated, so that an array can show it where it lies."""
-
-    def __getbuffer__(self, Py_buffer *view, int flags):
-        PyBuffer_FillInfo(view, self, self.data, self.nbytes, False, flags)
-
-    def __dealloc__(self):
-        free(self.data)
-
-
-cdef owned_array(void *data, Py_ssize_t nbytes, dtype):
-    """An array over memory that is the array's from now on; the room it did not need goes back."""
-    cdef _Owned owner = _Owned()
-    cdef void *fitted = realloc(data, max(nbytes, 1))
-    if fitted != NULL:
-        data = fitted
-    owner.data, owner.nbytes = data, nbytes
-    return np.frombuffer(owner, dtype)
-
-
-cdef rows_to_array(signature_rows *rows):
-    """The rows as uint32[n, k]; they are the array's from now on."""
-    cdef void *slots = rows.slots
-    rows.slots = NULL
-    return owned_array(slots, rows.n * rows.k * sizeof(uint32_t), np.uint32).reshape(
-        rows.n, rows.k
-    )
