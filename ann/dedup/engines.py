@@ -9,8 +9,8 @@ engine, and so the same output, on a busy machine and an idle one.
     lsh     takes a signature of every shingle, sorts the bands, compares more candidates
 
 `lsh` is nearly always faster, as it never sorts what is alone. But most of a job is to read the
-text and cut it into shingles, which both need. So `exact`, which finds every pair, is taken where
-it fits in memory and makes the whole job longer by no more than `WORTH`.
+text, cut it into shingles and write what stays, which both need. So `exact`, which finds every
+pair, is taken where it fits in memory and makes the whole job longer by no more than `WORTH`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -32,7 +32,7 @@ ASKED = "as asked"
 WORTH = 1.0  # of the job's time: twice as long at most, for the last hundredth of the pairs
 
 # Nanoseconds of one thread: `python benchmarks/engines.py` measures them
-TEXT = 8.0  # to read a byte and cut it into shingles
+TEXT = 8.0  # to read a byte, cut it into shingles and write it
 ORDER = 30.0  # to sort, count and order a shingle for the join
 LOOK = 9.0  # at a posting
 SIGN = 8.0  # a shingle into a signature
