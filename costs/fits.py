@@ -234,7 +234,7 @@ def fit_times(
 
     Notes
     -----
-    On 39 functions of known class with 1 to 6 % of noise, spikes, and cache breaks among them, the
+    On 40 functions of known class with 1 to 6 % of noise, spikes, and cache breaks among them, the
     class was right or rightly left open in 95 % of fits at least, and 90 % intervals held 85 % of
     new measurements at 10 times the largest size; the tests pin this.
 

@@ -22,8 +22,8 @@ def fits(known_orders):
 
 
 def test_the_class_is_right_or_left_open(fits):
-    """Seeded. On other seeds the shares are 0.996 and 0.970 with deviations of 0.004 and 0.010, so
-    that 0.95 and 0.70 have a false alarm < 1e-9."""
+    """Seeded. On other seeds the shares are 0.988 and 0.913 with deviations of 0.006 and 0.016, so
+    that 0.95 and 0.70 have a false alarm < 1e-8."""
     assert len(fits) >= 300
     assert np.mean([case.order in fit.classes for case, fit in fits]) >= 0.95
     assert np.mean([fit.classes == (case.order,) for case, fit in fits]) >= 0.70
@@ -31,7 +31,7 @@ def test_the_class_is_right_or_left_open(fits):
 
 @pytest.mark.parametrize(("factor", "least"), [(10, 0.85), (100, 0.75)])
 def test_intervals_hold_far_beyond_what_was_measured(fits, factor, least):
-    """Seeded; 0.96 on other seeds, deviation 0.011: false alarm < 1e-9."""
+    """Seeded; 0.93 and 0.98 on other seeds, deviation 0.014: false alarm < 1e-7."""
     inside = []
     for case, fit in fits:
         low, _, high = fit.predict(case.largest * factor)
