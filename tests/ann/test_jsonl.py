@@ -78,7 +78,7 @@ def spelled(draw):
     return (draw(st.sampled_from(["", " "])) + line + draw(st.sampled_from(["", "\r"]))).encode()
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.lists(spelled(), max_size=4), NAMES, st.booleans())
 def test_whole_lines_are_read_as_json_reads_them(lines, names, last):
     data = b"\n".join(lines) + b"\n" * last
@@ -101,7 +101,7 @@ def damaged(draw):
     return bytes(line)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=400)
 @given(damaged(), NAMES)
 @example(b'{"text": "\\ud83d\\ude00"}', ("text", None))
 @example(b'{"text": "\\ud83d"}', ("text", None))
