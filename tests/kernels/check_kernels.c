@@ -10,6 +10,7 @@ static const struct {
     const char *name;
     void (*run)(int level);
 } CHECKS[] = {
+    {"costs", check_costs},
     {"counters", check_counters},
     {"hash", check_hash},
     {"hll", check_hll},
