@@ -88,20 +88,78 @@ int hll_groups_find(hll_groups *g, const uint64_t *h1, const uint64_t *h2, size_
 }
 
 /* The memory behind a counter that an item will be looked for in. */
-static inline void ask_for(const hll *s, uint64_t h1) {
+static inline void ask_for(const hll *s, uint32_t coupon) {
     if (s->state == HLL_AS_SET)
-        __builtin_prefetch(&s->as.set[h1 & ((UINT64_C(1) << s->lg_size) - 1)], 1);
+        __builtin_prefetch(&s->as.set[coupon & ((1u << s->lg_size) - 1)], 1);
     else if (s->state == HLL_AS_DENSE)
-        __builtin_prefetch(&s->as.dense->registers[h1 & ((UINT64_C(1) << s->p) - 1)], 1);
+        __builtin_prefetch(&s->as.dense->registers[coupon & ((1u << s->p) - 1)], 1);
 }
 
-int hll_groups_update(hll_groups *g, const uint32_t *group, const uint64_t *h1, const uint64_t *h2,
-                      const uint8_t *valid, size_t n) {
+/* ------------------------------------------------------------------ rows by ranges */
+
+enum { LG_RANGE = 10 };  /* groups: with a set each, their counters take 180 KiB */
+enum { LG_RANGES = 10 }; /* more places than that are slow to write to in turn */
+enum { LOAD = 1 << 23 }; /* rows laid down at a time: 64 MiB */
+enum { FEW = 1 << 9 };   /* the same where one range holds all groups, and rows need no order */
+
+/* Makes room for the rows of each range of the next load. */
+static void begin_load(hll_rows *r) {
+    r->due = r->left < r->room ? r->left : r->room;
+    memset(r->end, 0, (r->ranges + 1) * sizeof *r->end);
+    for (size_t i = 0; i < r->due; i++) r->end[(r->group[i] >> r->shift) + 1]++;
+    for (uint32_t i = 0; i < r->ranges; i++) r->end[i + 1] += r->end[i];
+}
+
+int hll_rows_init(hll_rows *r, const hll_groups *g, const uint32_t *group, size_t n) {
+    uint32_t groups = g->n ? g->n : 1;
+    *r = (hll_rows){.group = group, .left = n, .shift = LG_RANGE};
+    while ((groups - 1) >> r->shift >> LG_RANGES) r->shift++;
+    r->ranges = ((groups - 1) >> r->shift) + 1;
+    r->room = r->ranges > 1 ? LOAD : FEW;
+    if (r->room > n) r->room = n;
+    r->rows = malloc(r->room * sizeof *r->rows + 1); /* never zero bytes */
+    r->end = malloc((r->ranges + 1) * sizeof *r->end);
+    if (r->rows && r->end) {
+        begin_load(r);
+        return 0;
+    }
+    hll_rows_free(r);
+    return -1;
+}
+
+void hll_rows_free(hll_rows *r) {
+    free(r->rows);
+    free(r->end);
+    memset(r, 0, sizeof *r);
+}
+
+static int take_load(hll_rows *r, hll_groups *g) {
+    size_t n = r->end[r->ranges - 1];
+    const hll_row *rows = r->rows;
     for (size_t i = 0; i < n; i++) {
-        if (i + 2 * AHEAD < n) __builtin_prefetch(&g->counters[group[i + 2 * AHEAD]], 1);
-        if (i + AHEAD < n) ask_for(&g->counters[group[i + AHEAD]], h1[i + AHEAD]);
-        if (valid && !valid[i]) continue;
-        if (hll_update_coupon(&g->counters[group[i]], hll_coupon(h1[i], h2[i]))) return -1;
+        if (i + 2 * AHEAD < n) __builtin_prefetch(&g->counters[rows[i + 2 * AHEAD].group], 1);
+        if (i + AHEAD < n) ask_for(&g->counters[rows[i + AHEAD].group], rows[i + AHEAD].coupon);
+        if (rows[i].coupon && hll_update_coupon(&g->counters[rows[i].group], rows[i].coupon))
+            return -1;
+    }
+    return 0;
+}
+
+int hll_rows_add(hll_rows *r, hll_groups *g, const uint64_t *h1, const uint64_t *h2,
+                 const uint8_t *valid, size_t n) {
+    for (size_t i = 0; i < n;) {
+        size_t stop = n - i < r->due ? n : i + r->due;
+        r->due -= stop - i;
+        r->left -= stop - i;
+        for (; i < stop; i++) {
+            uint32_t group = *r->group++;
+            uint32_t coupon = valid && !valid[i] ? 0 : hll_coupon(h1[i], h2[i]);
+            r->rows[r->end[group >> r->shift]++] = (hll_row){group, coupon};
+        }
+        if (!r->due) {
+            if (take_load(r, g)) return -1;
+            begin_load(r);
+        }
     }
     return 0;
 }

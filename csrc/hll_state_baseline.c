@@ -116,12 +116,13 @@ static int update_set(hll *s, uint32_t coupon) {
 }
 
 static int update_list(hll *s, uint32_t coupon) {
-    for (uint32_t i = 0; i < s->n; i++)
-        if (s->as.list[i] == coupon) return 0;
+    uint32_t held = 0;
+    for (uint32_t i = 0; i < HLL_LIST; i++) held |= s->as.list[i] == coupon; /* 0 behind the n */
+    if (held) return 0;
     s->as.list[s->n++] = coupon;
     if (s->n < HLL_LIST) return 0;
     int failed = s->p < 8 ? to_dense(s) : to_set(s, HLL_LG_SET);
-    s->n -= failed != 0;
+    if (failed) s->as.list[--s->n] = 0;
     return failed;
 }
 

@@ -5,7 +5,7 @@ import numpy as np
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from sketches._arrow cimport ArrowChunks, column_block, column_block_free, is_arrow
 from sketches._export cimport Batch, Column
@@ -25,10 +25,15 @@ cdef extern from "hll_groups.h" nogil:
     void hll_groups_free(hll_groups *g)
     int hll_groups_find(hll_groups *g, const uint64_t *h1, const uint64_t *h2, size_t n,
                         uint32_t *group)
-    int hll_groups_update(hll_groups *g, const uint32_t *group, const uint64_t *h1,
-                          const uint64_t *h2, const uint8_t *valid, size_t n)
     void hll_groups_fit(hll_groups *g)
     size_t hll_groups_nbytes(const hll_groups *g)
+
+    ctypedef struct hll_rows:
+        pass
+    int hll_rows_init(hll_rows *r, const hll_groups *g, const uint32_t *group, size_t n)
+    void hll_rows_free(hll_rows *r)
+    int hll_rows_add(hll_rows *r, hll_groups *g, const uint64_t *h1, const uint64_t *h2,
+                     const uint8_t *valid, size_t n)
 
 cdef extern from "keystore.h" nogil:
     ctypedef struct keystore:
@@ -133,17 +138,17 @@ cdef int add_key(keying *k, column_block *b, size_t i, bint null) noexcept nogil
 cdef struct counting:
     cython.pymutex *lock
     hll_groups *groups
-    const uint32_t *group
-    size_t rows, at
+    hll_rows rows
+    size_t total, at
 
 
 cdef int take_items(void *ctx, column_block *b, const uint8_t *valid, size_t n) noexcept nogil:
     cdef counting *c = <counting *>ctx
     c.at += n
-    if c.at > c.rows:  # which is told when all are known
+    if c.at > c.total:  # which is told when all are known
         return 0
     with c.lock[0]:
-        return hll_groups_update(c.groups, c.group + c.at - n, b.h1, b.h2, valid, n)
+        return hll_rows_add(&c.rows, c.groups, b.h1, b.h2, valid, n)
 
 
 def group_distinct(keys, items, p=12, seed=9001):
@@ -216,11 +221,14 @@ cdef class GroupedCounts:
     def update(self, keys, items):
         """Count more rows; see `group_distinct`. Keys are to be of one type in all batches.
 
-        Rows before an item that is refused may have been counted.
+        Rows before an item that is refused may have been counted. Meanwhile a batch takes 4 bytes
+        a row, and up to 64 MiB.
         """
         cdef keying k = keying(&self.lock, &self.groups, &self.store, False, NULL, 0, 0)
         cdef counting c
         cdef column_block *b
+        cdef int failed
+        memset(&c, 0, sizeof(c))
         if hasattr(keys, "__len__") and hasattr(items, "__len__") and len(keys) != len(items):
             raise ValueError(f"{len(keys)} keys and {len(items)} items: each row needs both")
         b = new_block(self.seed, False)
@@ -228,9 +236,14 @@ cdef class GroupedCounts:
             b.keep_items = True
             self.walk_keys(keys, b, &k)
             b.keep_items = False
-            c = counting(&self.lock, &self.groups, k.group, k.rows, 0)
+            c.lock, c.groups, c.total = &self.lock, &self.groups, k.rows
+            with self.lock:
+                failed = hll_rows_init(&c.rows, &self.groups, k.group, k.rows)
+            if failed:
+                raise MemoryError()
             walk(items, b, take_items, &c)
         finally:
+            hll_rows_free(&c.rows)
             column_block_free(b)
             free(k.group)
         if c.at != k.rows:

@@ -38,6 +38,16 @@ def test_groups_of_every_state(isa, p):
     assert_grouped(counts, keys.tolist(), items.tolist())
 
 
+@pytest.mark.parametrize("p", [4, 12])
+def test_groups_of_several_ranges(p):
+    rng = np.random.default_rng(p)
+    keys = np.minimum(rng.zipf(1.2, 30_000), 3000)
+    items = [None if item % 10 == 0 else item for item in rng.integers(0, 2**62, keys.size).tolist()]
+    counts = group_distinct(keys, items, p)
+    assert len(counts) > 1024  # the groups of a range
+    assert_grouped(counts, keys.tolist(), items)
+
+
 @given(
     st.lists(
         st.tuples(st.none() | st.text("abé\0", max_size=3), st.none() | st.text("xyz", max_size=2))
