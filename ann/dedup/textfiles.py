@@ -22,7 +22,7 @@ from sketches._files import explained
 PROBE = 8192  # bytes in which a NUL tells a binary file, as in git and ripgrep
 BATCH = 1 << 20  # bytes of text sketched at once
 FILES_A_BATCH = 256  # of tiny files, so that the progress bar moves
-ADVICE = "Written are read from .jsonl, .ndjson, .json, .csv (also .gz, .zst) and .parquet"
+ADVICE = "Rows are read from .jsonl, .ndjson, .json, .csv (also .gz, .zst) and .parquet"
 
 
 class TextFiles:

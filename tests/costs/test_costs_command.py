@@ -1,6 +1,7 @@
 """`tractable costs`: what it prints, what it refuses, and that a broken budget fails."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from tractable import main
 @pytest.fixture
 def command(monkeypatch):
     monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    monkeypatch.setattr(sys, "path", [*sys.path])  # `fit module:function` adds the folder it is in
 
     def run(*arguments, code=0):
         done = CliRunner().invoke(main, ["costs", *map(str, arguments)])
