@@ -2,13 +2,12 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 import click
-
-from sketches._files import need
 
 Progress = Callable[[str, int, int], None]  # the stage, how much of it is done, how much it has
 
@@ -34,11 +33,10 @@ def printed(text: str) -> None:
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """A bar on a terminal, nothing in a pipe."""
-    if not sys.stderr.isatty():
+    """A bar on a terminal, nothing in a pipe, nor where rich is not installed."""
+    if not sys.stderr.isatty() or find_spec("rich") is None:
         yield lambda stage, done, total: None
         return
-    need("rich")
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
@@ -49,3 +47,11 @@ def progress_bar() -> Iterator[Progress]:
         yield lambda stage, done, total: bar.update(
             task, description=stage, completed=done, total=total or None
         )
+
+
+def batches(file: str, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """The batches of a file's columns, with a bar on a terminal."""
+    from sketches.streams import read_columns
+
+    with progress_bar() as progress:
+        yield from read_columns(file, columns, lambda done, total: progress("count", done, total))

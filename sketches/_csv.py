@@ -13,6 +13,11 @@ from sketches._quotes import open_quote
 
 LONGEST_ROW = 1 << 24  # bytes, which Arrow reads at once
 
+# Python's objects in the last reader. A thread of Arrow's lets go of them at some time after the
+# end, and were that the last time, it would need the interpreter, without which the process aborts.
+# For the same reason what is read is copied into buffers of Arrow's own.
+_held: list[Any] = []
+
 
 def read_header(stream: IO[bytes], label: str) -> tuple[list[str], bool]:
     """The names of the columns, and whether anything follows them."""
@@ -34,15 +39,18 @@ def read_rows(
     """
     pa, arrow_csv = need("pyarrow"), need("pyarrow.csv")
     columns = list(map(str, places))
+    source = pa.BufferedInputStream(pa.PythonFile(stream, mode="r"), 1 << 16)
+    parse = arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=bad_row)
+    _held[:] = [source, parse]
     yield from arrow_csv.open_csv(
-        stream,
+        source,
         arrow_csv.ReadOptions(
             use_threads=False,  # rows are numbered in messages
             block_size=LONGEST_ROW,
             column_names=list(map(str, range(width))),
             skip_rows_after_names=1,
         ),
-        arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=bad_row),
+        parse,
         arrow_csv.ConvertOptions(
             check_utf8=False,
             null_values=[""],

@@ -7,9 +7,12 @@ import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from sketches._command import batches, named, printed
 
 if TYPE_CHECKING:
     from sketches import TopK
@@ -28,18 +31,6 @@ def _explained() -> Iterator[None]:
         yield
     except (InputError, TypeError, ValueError, OverflowError) as error:
         raise click.ClickException(str(error)) from error
-
-
-def _columns(file: str, columns: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
-    """The batches of a file, with a bar on a terminal."""
-    from sketches.streams import read_columns
-
-    size = os.path.getsize(file) if file != "-" and os.path.isfile(file) else 0
-    if not size or not sys.stderr.isatty():
-        yield from read_columns(file, columns)
-        return
-    with click.progressbar(length=size, file=sys.stderr) as bar:
-        yield from read_columns(file, columns, lambda done, _: bar.update(done - bar.pos))
 
 
 def _arriving() -> Iterator[tuple[list[bytes]]]:
@@ -65,7 +56,10 @@ def _integers(values: Any) -> Any:
         raise ValueError("a weight is missing")
     if any(isinstance(value, (bool, float)) for value in values):
         raise ValueError("weights are whole numbers")
-    return [int(value) for value in values]
+    try:
+        return list(map(int, values))
+    except ValueError as error:
+        raise ValueError(f"weights are whole numbers: {error}") from None
 
 
 def _plain(item: Any) -> Any:
@@ -95,7 +89,7 @@ def _report(sketch: "TopK", k: int, nulls: int) -> list[str]:
 
 
 @click.command()
-@click.argument("file", metavar="[FILE]", default="-")
+@click.argument("file", metavar="[FILE]", default="-", callback=named)
 @click.option("-k", type=click.IntRange(1, 1 << 24), default=20, show_default=True, help="Items.")
 @click.option("--column", metavar="COL", help="Column to count.  [default: lines, or the only one]")
 @click.option("--weight", metavar="COL", help="Column that says how much each row counts for.")
@@ -125,14 +119,14 @@ def top(
         if live:
             _show_live(sketch, k)
         else:
-            for items, *weights in _columns(file, columns):
+            for items, *weights in batches(file, columns):
                 nulls += sketch.update(items, *map(_integers, weights))
     if as_json:
         found = [heavy._asdict() | {"item": _plain(heavy.item)} for heavy in sketch.top(k)]
         summary = {"total": sketch.total, "missing": nulls, "others_at_most": sketch.offset}
-        click.echo(json.dumps(summary | {"top": found}))
+        printed(json.dumps(summary | {"top": found}))
     else:
-        click.echo("\n".join(_report(sketch, k, nulls)))
+        printed("\n".join(_report(sketch, k, nulls)))
 
 
 def _show_live(sketch: "TopK", k: int) -> None:
@@ -189,7 +183,7 @@ def _hash_like(batch: Any, item: str) -> int | None:
 
 
 @click.command()
-@click.argument("file", metavar="[FILE]", default="-")
+@click.argument("file", metavar="[FILE]", default="-", callback=named)
 @click.option(
     "--item", "items", metavar="X", multiple=True, required=True, help="Item; repeatable."
 )
@@ -213,23 +207,22 @@ def count(
     counts = dict.fromkeys(items, 0)
     total = missing = 0
     with _explained():
-        for batch, *weights in _columns(file, tuple(n for n in (column, weight) if n)):
+        for batch, *weights in batches(file, tuple(n for n in (column, weight) if n)):
             hashes, valid = hash64(batch, return_valid=True)
             missing += len(valid) - len(hashes)
-            each = (
-                np.array([_integers(w) for w in weights], np.int64)[:, valid].sum(0)
-                if weights
-                else 1
-            )
-            total += int(np.sum(each)) if weights else len(hashes)
+            each = list(compress(_integers(weights[0]), valid)) if weights else []
+            total += sum(each) if weights else len(hashes)
             for item in counts:
                 wanted = _hash_like(batch, item)
                 if wanted is not None:
-                    counts[item] += int(((hashes == np.uint64(wanted)) * each).sum())
+                    same = hashes == np.uint64(wanted)
+                    counts[item] += sum(compress(each, same)) if weights else int(same.sum())
     if as_json:
-        click.echo(json.dumps({"total": total, "missing": missing, "counts": counts}))
+        printed(json.dumps({"total": total, "missing": missing, "counts": counts}))
     else:
         width = max(len(f"{n:,}") for n in counts.values())
-        for item, n in counts.items():
-            share = 100 * n / total if total else 0.0
-            click.echo(f"{n:>{width},}  {share:5.1f} %  {_shown(item)}")
+        lines = [
+            f"{n:>{width},}  {100 * n / total if total else 0.0:5.1f} %  {_shown(item)}"
+            for item, n in counts.items()
+        ]
+        printed("\n".join(lines))

@@ -8,11 +8,10 @@ from typing import Any
 
 import click
 
-from sketches._command import named, printed, progress_bar
+from sketches._command import batches, named, printed
 from sketches._files import InputError, explained
 from sketches.hll import HyperLogLog
 from sketches.hll_groups import GroupedCounts
-from sketches.streams import read_columns
 
 CONFIDENCE = 0.95  # of the bounds that are shown
 
@@ -76,7 +75,7 @@ def _count(
     """The sketch, the rows read, and those without a value."""
     sketch, rows, missing = HyperLogLog(p), 0, 0
     if file is not None or not images:
-        for (values,) in _batches(file or "-", [column] if column is not None else []):
+        for (values,) in batches(file or "-", [column] if column is not None else []):
             with _refused(file, column):
                 missing += sketch.update(values)
             rows += len(values)
@@ -87,7 +86,7 @@ def _count(
 
 def _count_by(file: str, column: str, by: str, p: int) -> GroupedCounts:
     groups = GroupedCounts(p)
-    for keys, values in _batches(file, [by, column]):
+    for keys, values in batches(file, [by, column]):
         if isinstance(keys, list):  # of JSON: numbers and texts may come side by side
             keys = [key if key is None else _word(key) for key in keys]
         with _refused(file, column):
@@ -97,11 +96,6 @@ def _count_by(file: str, column: str, by: str, p: int) -> GroupedCounts:
 
 def _word(key: Any) -> str:
     return key if isinstance(key, str) else json.dumps(key)
-
-
-def _batches(file: str, columns: list[str]) -> Iterator[tuple[Any, ...]]:
-    with progress_bar() as progress:
-        yield from read_columns(file, columns, lambda done, total: progress("count", done, total))
 
 
 @contextmanager
@@ -123,15 +117,20 @@ def _load(path: str) -> HyperLogLog:
 
 
 def _save(sketch: HyperLogLog, path: str) -> None:
-    """All or nothing: what was there before stays until the image is complete."""
-    part = f"{path}.part"
+    """All or nothing: what was there before stays until the image is complete. What is no plain
+    file, a pipe or a device, is written into, never replaced."""
+    plain = os.path.isfile(path) or not os.path.exists(path)
+    target = os.path.realpath(path) if plain else path  # a link stays one
+    part = f"{target}.part" if plain else target
     try:
         with open(part, "wb") as out:
             out.write(sketch.to_bytes())
-        os.replace(part, path)
+        if plain:
+            os.replace(part, target)
     except OSError as error:
-        with suppress(OSError):
-            os.unlink(part)
+        if plain:
+            with suppress(OSError):
+                os.unlink(part)
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
 
 

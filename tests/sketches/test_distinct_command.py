@@ -1,6 +1,7 @@
 """`tractable distinct` on lines and tables."""
 
 import json
+import os
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +10,7 @@ from click.testing import CliRunner
 from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
-from sketches import HyperLogLog
+from sketches import HyperLogLog, _command
 from tractable import main
 
 
@@ -140,3 +141,25 @@ def test_what_is_amiss_is_said_in_one_line(command, log, tmp_path, arguments, me
     assert result.exit_code in (1, 2)
     assert message in result.output
     assert "Traceback" not in result.output
+
+
+def test_saving_replaces_no_device(command, tmp_path):
+    """Nor a pipe, nor a link: what is no plain file is written into."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert command("--save", "pipe", input="a\n").exit_code == 0
+    assert pipe.is_fifo()
+    assert round(HyperLogLog.from_bytes(os.read(reader, 1 << 16)).estimate()) == 1
+    os.close(reader)
+    (tmp_path / "link").symlink_to("target")
+    assert command("--save", "link", input="a\n").exit_code == 0
+    assert (tmp_path / "link").is_symlink()
+    assert round(HyperLogLog.from_bytes((tmp_path / "target").read_bytes()).estimate()) == 1
+
+
+def test_a_bar_needs_no_rich(monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setattr(_command, "find_spec", lambda name: None)
+    with _command.progress_bar() as progress:
+        progress("count", 1, 2)
