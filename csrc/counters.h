@@ -34,13 +34,15 @@
 
 #define COUNTERS_BLOCK 512 /* hashes a turn: their fields fill 2 KiB a row */
 #define COUNTERS_DEPTH 64  /* rows at most; e^-64 is no chance at all */
-#define COUNTERS_BITS 32   /* a row has 2^32 cells at most */
+#define COUNTERS_BITS 32   /* a field has 32 bits at most: 2^32 cells a row, 2^31 beside a sign */
 #define COUNTERS_STEP UINT64_C(0x9e3779b97f4a7c15) /* 2^64 / golden ratio: words far apart */
+
+enum { COUNTERS_FULL = 1, COUNTERS_HALVED = 2 };
 
 typedef struct {
     uint32_t depth, bits;
     int is_signed, is_wide, conservative;
-    int saturated;
+    int saturated; /* COUNTERS_FULL, and COUNTERS_HALVED if that was before a halving */
     uint64_t total; /* all weights, without their signs; stops at the largest value */
     void *cells;
 } counters;

@@ -22,7 +22,7 @@ static int NAME(add_checked)(CELL *row, const uint32_t *index, const int64_t *w,
                                 : __builtin_add_overflow(*cell, more, &now);
         if (over || now > HIGHEST || now < LOWEST) {
             now = (more < 0) == (index[i] & 1) ? HIGHEST : LOWEST;
-            saturated = 1;
+            saturated = COUNTERS_FULL;
         }
         *cell = (CELL)now;
     }
@@ -70,7 +70,7 @@ static void NAME(median)(const counters *c, const uint32_t *index, size_t n, dou
 
 static CELL NAME(sum)(CELL cell, uint64_t more, int *saturated) {
     if (more <= (uint64_t)(CELL)(HIGHEST - cell)) return (CELL)(cell + more);
-    *saturated = 1;
+    *saturated |= COUNTERS_FULL;
     return HIGHEST;
 }
 

@@ -9,14 +9,14 @@ static void merge_unsigned(counters *c, const counters *other) {
         const uint64_t *b = (const uint64_t *)other->cells;
         FOR_EACH_CELL(c) {
             int over = __builtin_add_overflow(a[i], b[i], &a[i]);
-            if (over) a[i] = UINT64_MAX, c->saturated = 1;
+            if (over) a[i] = UINT64_MAX, c->saturated |= COUNTERS_FULL;
         }
     } else {
         uint32_t *a = (uint32_t *)c->cells;
         const uint32_t *b = (const uint32_t *)other->cells;
         FOR_EACH_CELL(c) {
             int over = __builtin_add_overflow(a[i], b[i], &a[i]);
-            if (over) a[i] = UINT32_MAX, c->saturated = 1;
+            if (over) a[i] = UINT32_MAX, c->saturated |= COUNTERS_FULL;
         }
     }
 }
@@ -27,7 +27,7 @@ static void merge_signed(counters *c, const counters *other) {
         const int64_t *b = (const int64_t *)other->cells;
         FOR_EACH_CELL(c) {
             if (__builtin_add_overflow(a[i], b[i], &sum) || sum == INT64_MIN)
-                sum = b[i] < 0 ? -INT64_MAX : INT64_MAX, c->saturated = 1;
+                sum = b[i] < 0 ? -INT64_MAX : INT64_MAX, c->saturated |= COUNTERS_FULL;
             a[i] = sum;
         }
     } else {
@@ -35,8 +35,8 @@ static void merge_signed(counters *c, const counters *other) {
         const int32_t *b = (const int32_t *)other->cells;
         FOR_EACH_CELL(c) {
             int64_t sum = (int64_t)a[i] + b[i];
-            if (sum > INT32_MAX) sum = INT32_MAX, c->saturated = 1;
-            if (sum < -INT32_MAX) sum = -INT32_MAX, c->saturated = 1;
+            if (sum > INT32_MAX) sum = INT32_MAX, c->saturated |= COUNTERS_FULL;
+            if (sum < -INT32_MAX) sum = -INT32_MAX, c->saturated |= COUNTERS_FULL;
             a[i] = (int32_t)sum;
         }
     }
@@ -78,6 +78,7 @@ void counters_halve(counters *c) {
     } else {
         FOR_EACH_CELL(c)((uint32_t *)c->cells)[i] /= 2;
     }
+    if (c->saturated) c->saturated |= COUNTERS_HALVED; /* which cells were full is lost */
     /* Never below what the cells of a row can add up to: halves that were rounded are lost. */
     c->total = c->total == UINT64_MAX ? c->total : c->total / 2;
 }

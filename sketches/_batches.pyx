@@ -36,11 +36,14 @@ cdef class Weights:
     def __cinit__(self, weights, bint negative, str name):
         """None, an integer, or a row of integers; negative ones only where they are wanted."""
         cdef const int64_t[::1] each
+        cdef int64_t alike
         cdef size_t i
         memset(&self.state, 0, sizeof(weighing))
         if weights is None:
             return
         array = np.asarray(weights)
+        if not array.size and array.dtype == np.float64:  # what an empty list becomes
+            array = array.astype(np.int64)
         if array.dtype.kind not in "iu" or array.ndim > 1:
             raise TypeError(f"weights are integers, one for each item or one for all, not "
                             f"{array.ndim}-dimensional {array.dtype}")
@@ -50,9 +53,9 @@ cdef class Weights:
             raise ValueError(f"a {name} takes no negative weights, of which the least is "
                              f"{array.min()}: CountSketch takes deletions")
         if array.ndim == 0:
-            self.state.alike = True
+            self.state.alike, alike = True, array
             for i in range(COLUMN_BLOCK):
-                self.state.block[i] = array
+                self.state.block[i] = alike
             return
         self.array = np.ascontiguousarray(array, np.int64)
         each = self.array
@@ -77,7 +80,7 @@ cdef class Weights:
 
 
 cdef Py_ssize_t rows_of(items, Py_ssize_t unknown):
-    if isinstance(items, (str, bytes, int, float, np.generic)):
+    if isinstance(items, (str, bytes, int, float, np.generic)) or getattr(items, "ndim", 1) == 0:
         return 1
     return len(items) if hasattr(items, "__len__") else unknown
 

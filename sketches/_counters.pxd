@@ -4,9 +4,11 @@ cimport cython
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 cdef extern from "counters.h" nogil:
+    enum: COUNTERS_FULL, COUNTERS_HALVED
     ctypedef struct counters:
         uint32_t depth, bits
-        bint is_signed, is_wide, conservative, saturated
+        bint is_signed, is_wide, conservative
+        int saturated
         uint64_t total
         void *cells
     ctypedef struct counter_kernels:
@@ -36,7 +38,7 @@ cdef class Counters:
     cdef Counters snapshot(self)
     cdef check_same(self, other)
     cdef bytes image(self, bytes kind)
-    cdef int load(self, payload, uint64_t total, bint saturated) except -1
+    cdef int load(self, payload, uint64_t total, int saturated) except -1
 
 cdef tuple unpack_image(bytes kind, image, dict dtypes)
 cdef object row_dots(Counters a, Counters b)

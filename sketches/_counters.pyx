@@ -11,7 +11,6 @@ import numpy as np
 cimport cython
 cimport numpy as cnp
 from libc.stdint cimport int64_t, uint8_t, uint64_t
-from libc.string cimport memset
 
 from sketches._arrow cimport column_block, column_block_free
 from sketches._batches cimport Answers, Weights, answers, next_weights, weighing
@@ -25,6 +24,7 @@ cnp.import_array()
 HEADER = struct.Struct("<IIQQBBBB")  # bits, depth, seed, total, cell bytes, conservative, saturated
 DEPTH_MAX = 64  # COUNTERS_DEPTH and COUNTERS_BITS of counters.h
 BITS_MAX = 32
+SATURATED = (0, COUNTERS_FULL, COUNTERS_FULL | COUNTERS_HALVED)
 
 
 # As a struct: a sink that runs without the GIL cannot name an object.
@@ -76,8 +76,9 @@ cdef class Counters:
         for name, value in (("width", width), ("depth", depth)):
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
                 raise TypeError(f"{name} must be an integer, not {type(value).__name__}")
-        if not 2 <= width <= 2**BITS_MAX or width & (width - 1):
-            raise ValueError(f"width must be a power of two from 2 to 2**{BITS_MAX}, not {width}")
+        most = BITS_MAX - any(signed for signed, _ in dtypes.values())
+        if not 2 <= width <= 2**most or width & (width - 1):
+            raise ValueError(f"width must be a power of two from 2 to 2**{most}, not {width}")
         if not 1 <= depth <= DEPTH_MAX:
             raise ValueError(f"depth must be 1 .. {DEPTH_MAX}, not {depth}")
         try:
@@ -91,7 +92,7 @@ cdef class Counters:
         self.table.depth, self.table.bits = self.depth, self.width.bit_length() - 1
         self.table.is_signed, self.table.is_wide = dtypes[self.dtype]
         self.table.conservative = conservative
-        self.table.saturated, self.table.total = False, 0
+        self.table.saturated, self.table.total = 0, 0
         self.table.cells = cnp.PyArray_DATA(self.cells)
         return 0
 
@@ -206,11 +207,11 @@ cdef class Counters:
                 counters_halve(&self.table)
 
     def clear(self):
-        with nogil:
-            with self.lock:
-                memset(self.table.cells, 0, self.table.depth << self.table.bits
-                       << (3 if self.table.is_wide else 2))
-                self.table.total, self.table.saturated = 0, False
+        fresh = np.zeros((self.depth, self.width), self.dtype)  # touches no memory yet
+        with self.lock:
+            self.cells, fresh = fresh, self.cells
+            self.table.cells = cnp.PyArray_DATA(self.cells)
+            self.table.total, self.table.saturated = 0, 0
 
     @property
     def total(self):
@@ -245,11 +246,11 @@ cdef class Counters:
         cdef Counters twin = self.snapshot()
         header = HEADER.pack(twin.table.bits, twin.table.depth, self.seed, twin.table.total,
                              twin.cells.itemsize, bool(twin.table.conservative),
-                             bool(twin.table.saturated), 0)
+                             twin.table.saturated, 0)
         cells = twin.cells.astype(twin.cells.dtype.newbyteorder("<"), copy=False)
         return pack(kind, 1, header, cells.reshape(-1))
 
-    cdef int load(self, payload, uint64_t total, bint saturated) except -1:
+    cdef int load(self, payload, uint64_t total, int saturated) except -1:
         """The state of an image; refuses what no stream leads to, above all what could wrap."""
         found = np.frombuffer(payload, self.cells.dtype.newbyteorder("<"))
         low, high = int(found.min()), int(found.max())
@@ -291,12 +292,12 @@ cdef tuple unpack_image(bytes kind, image, dict dtypes):
     dtype = {np.dtype(known).itemsize: known for known in dtypes}.get(size)
     if dtype is None or not 1 <= bits <= BITS_MAX or not 1 <= depth <= DEPTH_MAX:
         raise FormatError(f"{name} image of {depth} rows of 2**{bits} counters of {size} bytes")
-    if conservative > 1 or saturated > 1 or zero:
+    if conservative > 1 or saturated not in SATURATED or zero:
         raise FormatError(f"{name} image with flags {conservative}, {saturated}, {zero}")
     if len(payload) != depth * size << bits:
         raise FormatError(f"{name} image with {len(payload)} bytes for {depth} rows of 2**{bits} "
                           f"counters of {size} bytes")
-    return (1 << bits, depth, seed, dtype), bool(conservative), total, bool(saturated), payload
+    return (1 << bits, depth, seed, dtype), bool(conservative), total, saturated, payload
 
 
 cdef object row_dots(Counters a, Counters b):

@@ -13,7 +13,7 @@ import numpy as np
 
 cimport cython
 
-from sketches._counters cimport Counters, row_dots, unpack_image
+from sketches._counters cimport COUNTERS_HALVED, Counters, row_dots, unpack_image
 from sketches._items cimport is_scalar
 
 ALGORITHM = "tractable.countmin.v1"  # where an item's counters are
@@ -144,7 +144,8 @@ cdef class CountMin(Counters):
         Warns
         -----
         RuntimeWarning
-            Where every counter of an item is full: its estimate is then too low, if anything.
+            Where every counter of an item is full, or any may have been before a halving: its
+            estimate is then too low, if anything.
         """
         found = self.warned(self.estimates(items))
         return int(found[0]) if is_scalar(items) and len(found) else found
@@ -155,7 +156,11 @@ cdef class CountMin(Counters):
 
     cdef object warned(self, found):
         highest = np.iinfo(self.dtype).max
-        if self.saturated and (found == highest).any():
+        if self.table.saturated & COUNTERS_HALVED and len(found):
+            warnings.warn(f"counters of {self.dtype} were full before they were halved: estimates "
+                          "may be lower bounds of what they should say", RuntimeWarning,
+                          stacklevel=2)
+        elif self.saturated and (found == highest).any():
             warnings.warn(f"counters of {self.dtype} are full: estimates of {highest} are lower "
                           "bounds of what they should say", RuntimeWarning, stacklevel=2)
         return found
@@ -168,7 +173,8 @@ cdef class CountMin(Counters):
         (low, high)
             uint64[n] each, or ints for a scalar: ``f <= high`` always, and ``low <= f`` with
             probability `confidence` at least, ``low = high - N (1 - confidence)**(-1 / depth) /
-            width``. Where all counters of an item are full, high is the `total`.
+            width``. Where all counters of an item are full, or any were
+            before a halving, high is the `total`.
         """
         if not 0 < confidence < 1:
             raise ValueError(f"confidence must lie between 0 and 1, not {confidence}")
@@ -176,7 +182,9 @@ cdef class CountMin(Counters):
         share = (1 - confidence) ** (-1 / self.depth) / self.width
         slack = np.uint64(min(math.floor(self.total * share), 2**64 - 1))
         low = high - np.minimum(high, slack)
-        if self.saturated:
+        if self.table.saturated & COUNTERS_HALVED:
+            high = np.full_like(high, self.total)
+        elif self.saturated:
             high = np.where(high == np.iinfo(self.dtype).max, np.uint64(self.total), high)
         return (int(low[0]), int(high[0])) if is_scalar(items) else (low, high)
 

@@ -27,7 +27,7 @@ cdef class CountSketch(Counters):
     Parameters
     ----------
     width : int
-        Counters a row: a power of two, 2 .. 2**32.
+        Counters a row: a power of two, 2 .. 2**31.
     depth : int
         Rows, 1 .. 64; odd numbers are the better ones, as an even one's median is a mean of two.
     seed : int, default 9001
@@ -77,7 +77,7 @@ cdef class CountSketch(Counters):
         Raises
         ------
         ValueError
-            If eps or delta lie outside (0, 1), or no width to 2**32 with 63 rows is enough.
+            If eps or delta lie outside (0, 1), or no width to 2**31 with 63 rows is enough.
         """
         for name, value in (("eps", eps), ("delta", delta)):
             if not 0 < value < 1:
@@ -86,10 +86,10 @@ cdef class CountSketch(Counters):
         for depth in range(1, 64, 2):
             least = 1 / (eps * eps * row_failure(depth, delta))
             bits = max(1, math.ceil(math.log2(least) - 1e-9))
-            if bits <= 32:
+            if bits <= 31:
                 shapes.append((depth << bits, depth, 1 << bits))
         if not shapes:
-            raise ValueError(f"no table of 63 rows of 2**32 keeps eps={eps}, delta={delta}")
+            raise ValueError(f"no table of 63 rows of 2**31 keeps eps={eps}, delta={delta}")
         _, depth, width = min(shapes)
         return cls(width, depth, **options)
 

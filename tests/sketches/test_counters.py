@@ -206,6 +206,12 @@ def test_weights():
         with pytest.raises(error, match=message):
             sketch.update(["a", "b"], weights)
         assert sketch == before
+    for items in ([], np.array([], np.int64), pa.array([], pa.string())):
+        assert sketch.update(items, []) == 0  # an empty list is of floats to numpy
+    assert sketch == before
+    number = CountMin(64, 3)
+    number.update(np.array(5), [4])
+    assert number.estimate(5) == 4
     for n in (1, 3):  # of an iterator the length is known afterwards
         with pytest.raises(ValueError, match=f"{n} weights for"):
             sketch.update(iter(["a", "b"]), [1] * n)
@@ -240,6 +246,34 @@ def test_counters_saturate_and_say_so(isa, dtype, conservative):
     sketch.clear()
     assert not sketch.saturated
     assert sketch.is_empty
+
+
+def test_what_was_full_is_told_after_halving():
+    sketch = CountMin(64, 3)
+    sketch.update(["a"], 2**33)
+    sketch.halve()
+    for again in (
+        sketch,
+        sketch.copy(),
+        sketch | CountMin(64, 3),
+        pickle.loads(pickle.dumps(sketch)),
+    ):
+        with pytest.warns(RuntimeWarning, match="before they were halved"):
+            assert again.estimate("a") == 2**31 - 1
+        low, high = again.bounds("a")
+        assert low <= 2**32 <= high  # the half of the truth
+        again.update(["a"], 2**32)
+        assert again.bounds("a")[1] >= 2**33
+    sketch.clear()
+    assert sketch.bounds("a") == (0, 0)
+    assert not sketch.saturated
+
+
+def test_a_large_table_is_cleared():
+    sketch = CountMin(2**30, 1)  # 4 GiB, of which two pages are touched
+    sketch.update(["a"])
+    sketch.clear()
+    assert sketch.estimate("a") == 0
 
 
 def test_signed_counters_saturate(isa):
@@ -325,6 +359,11 @@ def test_what_cannot_be_combined_says_why():
 def test_bad_parameters(make, args, error):
     with pytest.raises(error):
         make(*args)
+
+
+def test_a_sign_takes_a_bit_of_the_field():
+    with pytest.raises(ValueError, match=r"2 to 2\*\*31"):
+        CountSketch(2**32, 1)
 
 
 def kept(make, width, depth, eps, delta):
