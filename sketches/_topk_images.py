@@ -30,7 +30,7 @@ _FAMILY = 10
 
 
 class State(NamedTuple):
-    """What a table holds. Items of images are keys (int) or UTF-8 and other bytes."""
+    """What a table holds: items are numbers (of an image: their keys), or texts as bytes."""
 
     family: int
     is_unsigned: bool
@@ -55,19 +55,18 @@ def _check(state: State, most: int) -> None:
         raise FormatError(f"image with weights of {above} and a total of {state.total}")
 
 
-def _texts(data: memoryview, lengths: list[int], decode: bool) -> list[bytes]:
+def _texts(data: memoryview, lengths: list[int]) -> list[bytes]:
     if sum(lengths) != len(data):
         raise FormatError(f"image with {len(data)} bytes for texts of {sum(lengths)}")
     texts, at = [], 0
     for length in lengths:
         texts.append(bytes(data[at : at + length]))
         at += length
-    if decode:
-        _check_utf8(texts)
     return texts
 
 
 def _check_utf8(texts: list[bytes]) -> None:
+    """Of DataSketches' images; in ours a str is what came, which from Arrow may be anything."""
     try:
         for text in texts:
             text.decode()
@@ -82,9 +81,8 @@ def _most(k: int) -> int:
 def pack_own(k: int, seed: int, state: State) -> bytes:
     """Our image."""
     if state.family >= STRS:
-        texts = [t.encode() if isinstance(t, str) else t for t in state.items]
-        lengths = np.array([len(t) for t in texts], "<u8").tobytes()
-        body = lengths + b"".join(texts)
+        lengths = np.array([len(t) for t in state.items], "<u8").tobytes()
+        body = lengths + b"".join(state.items)
     elif state.family == FLOATS:
         body = np.array(state.items, "<f8").tobytes()
     else:
@@ -116,7 +114,7 @@ def unpack_own(image: bytes | bytearray | memoryview) -> tuple[int, int, State]:
     counts, born, third = (np.frombuffer(payload, "<u8", n, 8 * n * i) for i in range(3))
     rest = payload[24 * n :]
     if family >= STRS:
-        items: list[Any] = _texts(rest, third.tolist(), family == STRS)
+        items: list[Any] = _texts(rest, third.tolist())
     elif len(rest):
         raise FormatError(f"TOPK image with {len(rest)} bytes too many")
     else:
@@ -147,8 +145,8 @@ def pack_datasketches(slots_max: int, state: State) -> bytes:
     if not state.total:
         return bytes([1, 1, _FAMILY, lg_max, 3, _EMPTY, 0, 0])
     if state.family == STRS:
-        texts = [t.encode() for t in state.items]
-        body = b"".join(struct.pack("<I", len(t)) + t for t in texts)
+        _check_utf8(state.items)
+        body = b"".join(struct.pack("<I", len(t)) + t for t in state.items)
     elif any(i > _TOTAL_MAX for i in state.items):
         raise TypeError("DataSketches has no longs beyond 2**63 - 1")
     else:

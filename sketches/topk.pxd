@@ -13,7 +13,7 @@ cdef class TopK:
     cdef TopK snapshot(self)
     cdef check_same(self, other)
     cdef tuple counters(self)
-    cdef object item_at(self, size_t slot)
+    cdef object item_at(self, size_t slot, bint raw=*)
     cdef bounds_of(self, items)
     cdef object failure(self, int status, int family)
     cdef object parts(self)

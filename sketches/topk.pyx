@@ -204,8 +204,9 @@ cdef class TopK:
         order = np.lexsort((tag, ~lower, ~upper))
         return slot[order], upper[order], lower[order]
 
-    cdef object item_at(self, size_t slot):
-        """Of a snapshot: the item itself."""
+    cdef object item_at(self, size_t slot, bint raw=False):
+        """Of a snapshot: the item itself; `raw`: a str as its bytes, which may be no UTF-8 where
+        they came from Arrow."""
         cdef topk_table *t = &self.state.table
         cdef uint64_t length, tag = t.slot[slot].tag
         cdef const uint8_t *text
@@ -213,7 +214,7 @@ cdef class TopK:
         if t.texts:
             text = topk_bytes(t, slot, own, &length)
             item = (<const char *>text)[:length]
-            return item.decode("utf-8", "replace") if self.state.family == STRS else item
+            return item if raw or self.state.family != STRS else item.decode("utf-8", "replace")
         if self.state.family == FLOATS:
             return struct.unpack("<d", struct.pack("<Q", tag))[0]
         return tag if self.state.is_unsigned else <int64_t>tag
@@ -404,7 +405,7 @@ cdef class TopK:
         """What an image holds, as `sketches._topk_images` lays it out."""
         cdef TopK twin = self.snapshot()
         slots, upper, lower = twin.counters()
-        items = [twin.item_at(i) for i in slots.tolist()]
+        items = [twin.item_at(i, True) for i in slots.tolist()]
         return images.State(twin.state.family, bool(twin.state.is_unsigned), twin.offset,
                             twin.total, items, upper, upper - lower)
 
@@ -440,6 +441,8 @@ cdef class TopK:
         ------
         TypeError
             For items of other types, and integers beyond 2**63 - 1.
+        ValueError
+            For a str that is not UTF-8, as Arrow's may be.
         """
         return images.pack_datasketches(self.state.slots_max, self.parts())
 
