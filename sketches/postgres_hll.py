@@ -27,6 +27,7 @@ from sketches._export import Batch, Column
 from sketches._frame import FormatError
 from sketches._intervals import spread
 from sketches.hashing import hash64
+from sketches.topk import TopK
 
 EMPTY, EXPLICIT, SPARSE, FULL = 1, 2, 3, 4
 VERSION = 1
@@ -34,6 +35,7 @@ AUTO = 63
 LOG2M = range(4, 22)  # the format goes to 31, where a few bytes would claim 2 GB
 BLOCK = 1 << 13  # hashes taken at once: what is made of them stays in the L2 cache
 INTEGERS = {"smallint": "i2", "integer": "i4"}  # hashed by as many bytes; others by eight
+OTHERS = {"bigint": ("int",), "text": ("str", "bytes"), "bytea": ("str", "bytes")}
 BY_DTYPE = {"int16": "smallint", "int32": "integer"}
 MERGED_ERROR = 1.0389617614136892  # sqrt(3 ln 2 - 1), as of every HyperLogLog
 
@@ -109,9 +111,17 @@ class PostgresHLL:
         -------
         int
             How many nulls were passed over.
+
+        Raises
+        ------
+        TypeError, OverflowError, ValueError
+            As `sketches.hash64`; for items that are not of the type, or do not fit it.
         """
         if type not in (None, "smallint", "integer", "bigint", "text", "bytea"):
             raise ValueError(f"no type {type!r}: smallint, integer, bigint, text or bytea")
+        if type in OTHERS:
+            items = items if hasattr(items, "__len__") or np.isscalar(items) else list(items)
+            _check_type(type, items)
         found = str(getattr(items, "dtype", getattr(items, "type", ""))).lower()
         width = INTEGERS.get(type or BY_DTYPE.get(found, ""))
         if width is not None:
@@ -187,6 +197,11 @@ class PostgresHLL:
         return union
 
     # ----------------------------------------------------------------------- answers
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has been counted yet."""
+        return not len(self._hashes) and self._registers is None
 
     @property
     def is_exact(self) -> bool:
@@ -307,6 +322,8 @@ class PostgresHLL:
         elif kind == SPARSE:
             pair = self.log2m + self.width
             pairs = _unpacked(body, pair, 8 * len(body) // pair)
+            if len(pairs) > 1 and not pairs[-1]:  # what fills the last byte, where pairs are short
+                pairs = pairs[:-1]
             at, values = pairs >> self.width, pairs & (1 << self.width) - 1
             if (np.diff(at) <= 0).any() or not values.all():
                 raise FormatError("PostgreSQL hll image whose registers are not a rising row")
@@ -328,6 +345,14 @@ class PostgresHLL:
             f"PostgresHLL({parameters}, sparse={self.sparse})"
             f" <{state}, about {self.estimate():,.0f}>"
         )
+
+
+def _check_type(type: str, items: Any) -> None:
+    """Refuse items that PostgreSQL has hashed in another way."""
+    sample = TopK(1)  # which tells what a batch of any kind holds
+    sample.update(items)
+    if sample.item_type not in (None, *OTHERS[type]):
+        raise TypeError(f"{type} items are {OTHERS[type][0]}, not {sample.item_type}")
 
 
 def _integers(items: Any, width: str) -> tuple[NDArray[Any], int]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import struct
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -27,7 +27,8 @@ _HEADER = struct.Struct(
     "<dIBBHqQQQ32s"
 )  # size, slots, late, dated, 0, newest, dropped, n, seed, class
 _SEEDED = {"HyperLogLog"}  # whose images do not tell the seed
-_KNOWN = {"CountMin", "CountSketch", "MinHash", "SparkCountMin", "TopK"} | _SEEDED
+_KNOWN = {"CountMin", "CountSketch", "MinHash", "PostgresHLL", "SparkCountMin", "TopK"} | _SEEDED
+_FINER = {"ns", "ps", "fs", "as"}  # than microseconds, which hold all of their times
 _MICROSECOND = np.timedelta64(1, "us")
 
 
@@ -37,8 +38,8 @@ class Windowed:
     Parameters
     ----------
     prototype
-        An empty sketch that merges: `CountMin`, `CountSketch`, `HyperLogLog`, `MinHash`, `TopK`,
-        `SparkCountMin`. Every step gets one of the same parameters.
+        An empty sketch that merges: `CountMin`, `CountSketch`, `HyperLogLog`, `MinHash`,
+        `PostgresHLL`, `SparkCountMin`, `TopK`. Every step gets one of the same parameters.
     size : float, timedelta or timedelta64
         Length of the window, in the unit of the times; a timedelta where they are datetime64.
     slots : int
@@ -83,8 +84,8 @@ class Windowed:
             raise ValueError(f"late must be one of {LATE}, not {late!r}")
         self.dated = isinstance(size, (timedelta, np.timedelta64))
         self.size = self._length(size)
-        if not (self.size > 0 and math.isfinite(self.size)):
-            raise ValueError(f"size must be positive, not {size}")
+        if not (self.size / slots > 0 and math.isfinite(self.size)):
+            raise ValueError(f"size must be positive, and not too small to cut, not {size}")
         self.slots, self.late, self.dropped = int(slots), late, 0
         self._step = self.size / self.slots
         self._prototype = prototype.copy()
@@ -105,7 +106,8 @@ class Windowed:
         """The numbers of the steps that n times lie in."""
         array = np.asarray(times)
         if self.dated and array.dtype.kind == "O":  # Python's datetimes
-            array = np.asarray(times, "M8[us]")
+            naive = [_naive(time) for time in array.ravel()]
+            array = np.asarray(naive, "M8[us]").reshape(array.shape)
         if array.ndim > 1 or array.dtype.kind not in ("M" if self.dated else "iuf"):
             wanted = "datetimes" if self.dated else "numbers"
             raise TypeError(f"times must be {wanted}, not {array.ndim}-dimensional {array.dtype}")
@@ -114,7 +116,13 @@ class Windowed:
         if array.dtype.kind == "M":
             if np.isnat(array).any():
                 raise ValueError("a time is missing (NaT)")
-            array = array.astype("M8[us]").astype(np.int64)
+            moved = array.astype("M8[us]")
+            if (
+                np.datetime_data(array.dtype)[0] not in _FINER
+                and (moved.astype(array.dtype) != array).any()
+            ):
+                raise ValueError("a time beyond what 64 bits of microseconds hold")
+            array = moved.astype(np.int64)
         if array.dtype.kind in "iu" and self._step.is_integer() and self._step < 2**63:
             if array.size and int(array.max()) >= 2**63:
                 raise ValueError("a time beyond 2**63 - 1")
@@ -151,7 +159,8 @@ class Windowed:
             A batch as the sketch's own `update` takes, or one item.
         times
             One time for all, or one an item, in any order: numbers (seconds, say), or datetimes
-            (datetime64, an Arrow column, Python's own) where `size` is a timedelta.
+            (datetime64, an Arrow column, Python's own, of a time zone or in UTC) where `size` is a
+            timedelta.
         weights : optional
             As the sketch's own `update` takes them, if it does.
 
@@ -231,7 +240,8 @@ class Windowed:
         """
         count = self.slots
         if last is not None:
-            count = math.ceil(self._length(last) / self._step - 1e-9)
+            ratio = self._length(last) / self._step
+            count = math.ceil(ratio - 1e-9) if 0 < ratio < math.inf else 0
             if not 1 <= count <= self.slots:
                 raise ValueError(f"last must be above 0 and at most the window's size, not {last}")
         with self._lock:
@@ -335,7 +345,7 @@ class Windowed:
         name = padded.rstrip(b"\0").decode("ascii", "replace")
         if name not in _KNOWN or late >= len(LATE) or dated > 1 or zero:
             raise FormatError(f"WIND image of {name!r} with flags {late}, {dated}, {zero}")
-        if not (size > 0 and math.isfinite(size)) or not 1 <= slots <= SLOTS_MAX or n > slots:
+        if not 1 <= slots <= SLOTS_MAX or n > slots or not 0 < size / slots < math.inf:
             raise FormatError(f"WIND image of size {size} with {n} of {slots} steps")
         (prototype,), rest = _sketches(name, seed, payload, 1, "<Q")
         if not prototype[1].is_empty:
@@ -376,10 +386,20 @@ class Windowed:
 
 
 def _batch(items: Any) -> Any:
-    """Items that have a length and can be cut."""
-    if isinstance(items, (str, bytes, int, float, np.generic)):
+    """Items that have a length and can be cut, by code that calls back nobody's."""
+    if isinstance(items, (str, bytes, int, float)):
         return [items]
-    return items if hasattr(items, "__len__") and hasattr(items, "__getitem__") else list(items)
+    if isinstance(items, (np.generic, np.ndarray)):
+        return np.atleast_1d(items)
+    ours = isinstance(items, (list, tuple)) or hasattr(items, "__arrow_c_array__")
+    ours |= hasattr(items, "__arrow_c_stream__")
+    return items if ours and hasattr(items, "__len__") else list(items)
+
+
+def _naive(time: Any) -> Any:
+    """A datetime in UTC, without saying so."""
+    aware = isinstance(time, datetime) and time.tzinfo is not None
+    return time.astimezone(UTC).replace(tzinfo=None) if aware else time
 
 
 def _pick(items: Any, order: NDArray[np.intp]) -> Any:

@@ -67,6 +67,15 @@ def test_registers_and_full_images_are_the_specification(log2m, width):
     assert PostgresHLL.from_bytes(counter.to_bytes()) == counter
 
 
+@pytest.mark.parametrize("log2m", [4, 5, 6])
+@pytest.mark.parametrize("width", [1, 2, 3])
+def test_what_fills_a_sparse_image_is_no_register(log2m, width):
+    """A register and its value take 7 bits or less here, and up to 7 fill the last byte."""
+    for n in range(20):
+        counter = counter_of(range(n), log2m=log2m, width=width, expthresh=0)
+        assert PostgresHLL.from_bytes(counter.to_bytes()) == counter
+
+
 def test_explicit_then_sparse_then_full():
     kinds = []
     for n in (0, 1, 160, 161, 400, 640, 900, 5000):
@@ -179,6 +188,10 @@ def test_wrong_arguments_are_named():
         PostgresHLL().update([70_000], type="smallint")
     with pytest.raises(TypeError, match="integers wanted"):
         PostgresHLL().update(["a"], type="integer")
+    for items, name in (([1], "text"), (["a"], "bigint"), ([1.5], "bigint"), (5, "bytea")):
+        with pytest.raises(TypeError, match=f"{name} items are"):
+            PostgresHLL().update(items, type=name)
+    assert PostgresHLL().update(iter(["a", None]), type="text") == 1
     with pytest.raises(TypeError, match="hashes must be uint64"):
         PostgresHLL().update_hashes([1])
     assert repr(counter_of([1, 2])).endswith("sparse=True) <explicit, about 2>")

@@ -5,7 +5,7 @@ import pickle
 import struct
 import threading
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from sketches import (
     FormatError,
     HyperLogLog,
     MinHash,
+    PostgresHLL,
     SparkCountMin,
     TopK,
     Windowed,
@@ -36,6 +37,7 @@ PROTOTYPES = [
     HyperLogLog(4, seed=5),
     MinHash(16),
     MinHash(16, family="affine32"),
+    PostgresHLL(8),
     SparkCountMin(50, 3, 1),
     TopK(20, seed=3),
 ]
@@ -185,6 +187,48 @@ def test_datetimes(times):
     assert "size=datetime.timedelta(seconds=100)" in repr(window)
 
 
+def test_times_of_a_zone_are_told_in_utc(recwarn):
+    window = Windowed(CountMin(64, 2), timedelta(hours=6), 6)
+    east = timezone(timedelta(hours=2))
+    window.update(["a", "a"], [datetime(2026, 3, 1, 14, tzinfo=east), datetime(2026, 3, 1, 12)])
+    window.update("a", datetime(2026, 3, 1, 12, tzinfo=UTC))
+    assert [(str(start), sketch.total) for start, sketch in window.steps] == [
+        ("2026-03-01T12:00:00.000000", 3)
+    ]
+    assert not recwarn.list
+
+
+class Sequence:
+    """Items of a class of someone's own, whose methods ask the window in another thread."""
+
+    def __init__(self, items, window):
+        self.items, self.window = items, window
+
+    def __len__(self):
+        return len(self.items)
+
+    def __getitem__(self, at):
+        asking = threading.Thread(target=self.window.merged, daemon=True)
+        asking.start()
+        asking.join(5)
+        assert not asking.is_alive()
+        return self.items[at]
+
+
+def test_nobody_elses_code_runs_under_the_lock():
+    window = Windowed(CountMin(64, 2), 60, 6)
+    window.update(Sequence(["a", "b", "a"], window), [12, 35, 1])
+    assert window.merged().estimate(["a", "b"]).tolist() == [2, 1]
+
+
+def test_single_items_of_numpy():
+    window = Windowed(CountMin(64, 2), 60, 6)
+    for item in (np.array(5), np.int64(5), 5):
+        window.update(item, 1)
+    window.update(np.datetime64(5, "s"), 1)
+    assert window.merged().estimate(5) == 4
+
+
 def test_large_integer_times_are_exact():
     step, start = 10**9, 1_772_366_400 * 10**9  # nanoseconds: doubles would round to 256
     window = Windowed(TopK(4), 60 * step, 60)
@@ -239,6 +283,7 @@ def test_bad_arguments():
         ((TopK(4), 0, 6), ValueError, "positive"),
         ((TopK(4), float("nan"), 6), ValueError, "positive"),
         ((TopK(4), float("inf"), 6), ValueError, "positive"),
+        ((TopK(4), 5e-324, 6), ValueError, "too small"),
         ((TopK(4), 60, 0), ValueError, "slots"),
         ((TopK(4), 60, 6.0), TypeError, "slots"),
         ((TopK(4), 60, 6, "later"), ValueError, "late"),
@@ -264,13 +309,22 @@ def test_bad_arguments():
     with pytest.raises(TypeError):
         Windowed(HyperLogLog(), 60, 6).update(["a"], 1, 2)
     assert window.update([], []) == 0
-    for last, error in ((0, ValueError), (61, ValueError), (timedelta(1), TypeError)):
-        with pytest.raises(error):
+    for last, error in (
+        (0, ValueError),
+        (61, ValueError),
+        (float("inf"), ValueError),
+        (float("nan"), ValueError),
+        (timedelta(1), TypeError),
+    ):
+        with pytest.raises(error, match=r"last must be|a length of time"):
             window.merged(last)
     dated = Windowed(TopK(4), timedelta(1), 6)
     for times in ([1], [np.datetime64("NaT")], [None]):
         with pytest.raises((TypeError, ValueError), match=r"datetimes|missing"):
             dated.update(["a"], times)
+    with pytest.raises(ValueError, match="64 bits of microseconds"):
+        dated.update(["a"], np.array(["9999999-01-01"], "M8[Y]"))
+    assert dated.is_empty
     with pytest.raises(TypeError, match="a timedelta"):
         dated.merged(5)
 
