@@ -149,13 +149,14 @@ static const char *read_coupons(hll *s, const uint8_t *p, size_t cells, uint32_t
         if (!(coupon >> 26)) return "a coupon has no value";
         if (hll_update_coupon(s, coupon)) return hll_no_memory;
     }
-    return s->n == n ? NULL : "its coupons are not as many as it says";
+    return s->n == n && s->state != HLL_AS_DENSE ? NULL : "its coupons are not as many as it says";
 }
 
 static const char *read_list(hll *s, const uint8_t *image, size_t size) {
     uint32_t n = image[6];
     size_t cells = image[5] & COMPACT ? n : HLL_LIST;
     if (n >= HLL_LIST) return "a list of 8 coupons or more";
+    if (image[5] & EMPTY && n) return "coupons, and a flag that says there are none";
     if (size != LIST_START + 4 * cells) return WRONG_SIZE;
     return read_coupons(s, image + LIST_START, cells, n);
 }

@@ -44,7 +44,7 @@ def follow(path: Path, position: int, once: bool) -> Iterator[tuple[pa.Table, in
 
 
 def parse(lines: bytes) -> pa.Table:
-    if not lines:
+    if not lines.strip():  # nothing, or blank lines
         return pa.table({name: pa.array([], kind) for name, kind in COLUMNS.items()})
     return csv.read_csv(
         pa.py_buffer(lines),

@@ -183,6 +183,11 @@ HOSTILE = {
     "a list with one twice": (patched(LIST, 12, *LIST[8:12]), "not as many as it says"),
     "a coupon of 0": (patched(LIST, 8, 0, 0, 0, 0), "not as many as it says"),
     "a coupon without a value": (patched(LIST, 8, 1, 0, 0, 0), "has no value"),
+    "8 coupons in a list of none": (
+        patched(LIST[:8], 3, 4, 3, 0, 0) + b"".join(bytes([i, 0, 0, 4]) for i in range(1, 9)),
+        "not as many as it says",
+    ),
+    "an empty list of 3": (patched(LIST, 5, LIST[5] | 4), "a flag that says there are none"),
     "a set where p is 7": (patched(SET, 3, 7), "a set of coupons where p is below 8"),
     "a set of 4 billion": (patched(SET, 8, 255, 255, 255, 255), "more coupons than a set"),
     "a set of 101": (patched(SET, 8, 101), "its length is not what its header says"),

@@ -99,6 +99,15 @@ def test_a_checkpoint_is_all_or_nothing(tmp_path, monkeypatch):
     assert same(consume.State.load(path), state)
 
 
+def test_blank_lines_are_passed_over(tmp_path):
+    log, path = tmp_path / "visits.csv", tmp_path / "state.zip"
+    for text in ("\n", "\n1,ann,/\n\n", "\n\n"):
+        with log.open("a") as file:
+            file.write(text)
+        consume.consume(log, path, once=True)
+    assert consume.State.load(path).visits.total == 1
+
+
 def test_a_line_is_taken_when_it_is_whole(tmp_path):
     log, path = tmp_path / "visits.csv", tmp_path / "state.zip"
     log.write_text("1,ann,/\n2,ben,/a")
