@@ -42,7 +42,9 @@ def test_groups_of_every_state(isa, p):
 def test_groups_of_several_ranges(p):
     rng = np.random.default_rng(p)
     keys = np.minimum(rng.zipf(1.2, 30_000), 3000)
-    items = [None if item % 10 == 0 else item for item in rng.integers(0, 2**62, keys.size).tolist()]
+    items = [
+        None if item % 10 == 0 else item for item in rng.integers(0, 2**62, keys.size).tolist()
+    ]
     counts = group_distinct(keys, items, p)
     assert len(counts) > 1024  # the groups of a range
     assert_grouped(counts, keys.tolist(), items)
