@@ -24,7 +24,7 @@ cnp.import_array()
 HEADER = struct.Struct("<IIQQBBBB")  # bits, depth, seed, total, cell bytes, conservative, saturated
 DEPTH_MAX = 64  # COUNTERS_DEPTH and COUNTERS_BITS of counters.h
 BITS_MAX = 32
-SATURATED = (0, COUNTERS_FULL, COUNTERS_FULL | COUNTERS_HALVED)
+cdef tuple SATURATED = (0, COUNTERS_FULL, COUNTERS_FULL | COUNTERS_HALVED)
 
 
 # As a struct: a sink that runs without the GIL cannot name an object.

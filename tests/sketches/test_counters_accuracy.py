@@ -6,6 +6,7 @@ a correct implementation would fail it under other seeds.
 
 import re
 import sysconfig
+from math import comb
 from pathlib import Path
 
 import numpy as np
@@ -131,3 +132,28 @@ if __name__ == "__main__":  # the figures of docs/frequency.md
                 difference, counts = errors(stream, make)
                 line.append(f"{np.sqrt(np.mean(difference**2)) / counts.sum():9.2e}")
             print("  ".join(line))
+
+
+def kept(make, width, depth, eps, delta):
+    """Whether this shape keeps the promise, by the formulas of the docstrings."""
+    if make is CountMin:
+        return (1 / (width * eps)) ** depth <= delta * (1 + 1e-9)
+    p = min(1, 1 / (width * eps * eps))
+    half = range((depth + 1) // 2, depth + 1)
+    tail = sum(comb(depth, k) * p**k * (1 - p) ** (depth - k) for k in half)
+    return tail <= delta * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("make", [CountMin, CountSketch])
+def test_for_error_is_the_smallest_that_keeps_its_promise(make):
+    for eps, delta in ((0.1, 0.1), (0.05, 0.01), (0.03, 1e-6), (0.02, 0.5)):
+        sketch = make.for_error(eps, delta)
+        size = sketch.width * sketch.depth
+        assert kept(make, sketch.width, sketch.depth, eps, delta)
+        for bits in range(1, 20):
+            for depth in range(1, 64, 1 if make is CountMin else 2):
+                assert depth << bits >= size or not kept(make, 1 << bits, depth, eps, delta)
+    assert make(1024, 5).error < make(512, 5).error
+    for bad in ((0, 0.1), (1, 0.1), (0.1, 0), (0.1, 1), (1e-12, 0.1)):
+        with pytest.raises(ValueError, match=r"eps|delta"):
+            make.for_error(*bad)
