@@ -56,6 +56,7 @@ typedef struct {
 
 typedef struct {
     uint8_t p, state, lg_size; /* lg_size: of the table */
+    uint8_t lent;              /* the table is from a stack of spare ones, not its own */
     uint32_t n;                /* coupons */
     union {
         uint32_t list[HLL_LIST];
@@ -129,6 +130,10 @@ int hll_copy(hll *to, const hll *from);
 int hll_update(const hll_kernels *kernels, hll *s, const uint64_t *h1, const uint64_t *h2,
                size_t n);
 int hll_update_coupon(hll *s, uint32_t coupon);
+/* The same for many sketches that share a stack of empty tables of the smallest size, each with the
+ * address of the next in its first cells: the first table is taken from there, if there is one, and
+ * given back when outgrown. */
+int hll_update_sharing(hll *s, uint32_t coupon, uint32_t **spare);
 /* s becomes the sketch of both streams, folded to the smaller p. Only what s holds changes. */
 int hll_merge(const hll_kernels *kernels, hll *s, const hll *other);
 int hll_is_merged(const hll *s);

@@ -5,6 +5,8 @@
  * million keys two are taken for one with probability 1e-17. A key with three items takes 40 bytes of
  * counter, 21 to 43 of table, and itself.
  *
+ * A counter's first set comes from a stack of tables that all share: not one malloc a key.
+ *
  * Keys are looked up by the block, so that the memory they need is asked for ahead. Items wait until
  * the groups of all rows are known, and are then sorted by ranges of groups: a range's counters fit
  * the cache, and each item finds its own there.
@@ -19,10 +21,14 @@ typedef struct {
     uint32_t h2, group; /* group + 1: 0 in an empty cell */
 } hll_key;
 
+typedef struct hll_tables hll_tables; /* many of a set's first tables in one piece of memory */
 typedef struct {
     hll_key *cells;
     hll *counters;
     uint32_t p, lg_cells, n, room;
+    hll_tables *tables;
+    size_t n_tables, unused; /* of all pieces; of them, never lent so far: the last piece's last */
+    uint32_t *spare; /* a stack: hll_update_sharing */
 } hll_groups;
 
 int hll_groups_init(hll_groups *g, uint32_t p);

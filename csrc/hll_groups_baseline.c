@@ -1,9 +1,26 @@
+#define _DEFAULT_SOURCE /* madvise */
 #include "hll_groups.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 enum { LG_CELLS = 6, ROOM = 16 };
 enum { AHEAD = 16 }; /* rows: how long memory takes to answer */
+
+enum { HUGE_PAGE = 1 << 21 };
+
+/* Asks for large pages, if the system has them: new memory comes 4 KiB at a time otherwise, and a
+ * random access waits for the page's address, too. */
+static void *in_large_pages(void *memory, size_t size) {
+#ifdef MADV_HUGEPAGE
+    uintptr_t mask = HUGE_PAGE - 1, from = ((uintptr_t)memory + mask) & ~mask;
+    uintptr_t to = ((uintptr_t)memory + size) & ~mask;
+    if (memory && from < to) madvise((void *)from, to - from, MADV_HUGEPAGE);
+#else
+    (void)size;
+#endif
+    return memory;
+}
 
 int hll_groups_init(hll_groups *g, uint32_t p) {
     memset(g, 0, sizeof *g);
@@ -17,17 +34,57 @@ int hll_groups_init(hll_groups *g, uint32_t p) {
     return -1;
 }
 
+/* ------------------------------------------------------------------ tables of small sets */
+
+enum { TABLE = 1 << HLL_LG_SET, TABLES = 128 };
+struct hll_tables {
+    hll_tables *before;
+    uint32_t cells[][TABLE];
+};
+
+static void free_tables(hll_tables *t) {
+    while (t) {
+        hll_tables *before = t->before;
+        free(t);
+        t = before;
+    }
+}
+
+static int more_tables(hll_groups *g) {
+    size_t n = TABLES + g->n_tables / 2, size = sizeof *g->tables + n * sizeof *g->tables->cells;
+    hll_tables *tables = in_large_pages(calloc(1, size), size);
+    if (!tables) return -1;
+    tables->before = g->tables;
+    g->tables = tables;
+    g->n_tables += n;
+    g->unused = n;
+    return 0;
+}
+
+/* Sees to it that there is a spare table. */
+static inline int spare_table(hll_groups *g) {
+    if (g->spare || g->p < 8) return 0;
+    if (!g->unused && more_tables(g)) return -1;
+    g->spare = g->tables->cells[--g->unused];
+    return 0;
+}
+
 void hll_groups_free(hll_groups *g) {
     for (uint32_t i = 0; i < g->n; i++) hll_free(&g->counters[i]);
     free(g->cells);
     free(g->counters);
+    free_tables(g->tables);
     memset(g, 0, sizeof *g);
 }
 
 size_t hll_groups_nbytes(const hll_groups *g) {
     size_t sum = (sizeof *g->cells << g->lg_cells) + (g->room - g->n) * sizeof *g->counters;
-    for (uint32_t i = 0; i < g->n; i++) sum += hll_nbytes(&g->counters[i]);
-    return sum;
+    size_t tables = g->n_tables;
+    for (uint32_t i = 0; i < g->n; i++) {
+        sum += hll_nbytes(&g->counters[i]);
+        tables -= g->counters[i].lent;
+    }
+    return sum + tables * sizeof *g->tables->cells;
 }
 
 /* The cell of a key, or the empty one where it belongs. */
@@ -38,7 +95,8 @@ static hll_key *find(hll_key *cells, uint32_t lg_cells, uint64_t h1, uint32_t h2
 }
 
 static int grow_cells(hll_groups *g) {
-    hll_key *cells = calloc((size_t)2 << g->lg_cells, sizeof *cells);
+    size_t size = sizeof *g->cells << (g->lg_cells + 1);
+    hll_key *cells = in_large_pages(calloc(1, size), size);
     if (!cells) return -1;
     for (size_t i = 0; i < (size_t)1 << g->lg_cells; i++)
         if (g->cells[i].group)
@@ -54,7 +112,8 @@ static int add(hll_groups *g, hll_key *cell, uint64_t h1, uint32_t h2) {
     if (g->n == g->room) {
         size_t room = g->room + (size_t)g->room / 2;
         if (room > UINT32_MAX) room = UINT32_MAX;
-        hll *counters = realloc(g->counters, room * sizeof *counters);
+        size_t size = room * sizeof(hll);
+        hll *counters = in_large_pages(realloc(g->counters, size), size);
         if (!counters) return -1;
         g->counters = counters;
         g->room = (uint32_t)room;
@@ -117,7 +176,8 @@ int hll_rows_init(hll_rows *r, const hll_groups *g, const uint32_t *group, size_
     r->ranges = ((groups - 1) >> r->shift) + 1;
     r->room = r->ranges > 1 ? LOAD : FEW;
     if (r->room > n) r->room = n;
-    r->rows = malloc(r->room * sizeof *r->rows + 1); /* never zero bytes */
+    size_t size = r->room * sizeof *r->rows + 1; /* never zero bytes */
+    r->rows = in_large_pages(malloc(size), size);
     r->end = malloc((r->ranges + 1) * sizeof *r->end);
     if (r->rows && r->end) {
         begin_load(r);
@@ -139,8 +199,9 @@ static int take_load(hll_rows *r, hll_groups *g) {
     for (size_t i = 0; i < n; i++) {
         if (i + 2 * AHEAD < n) __builtin_prefetch(&g->counters[rows[i + 2 * AHEAD].group], 1);
         if (i + AHEAD < n) ask_for(&g->counters[rows[i + AHEAD].group], rows[i + AHEAD].coupon);
-        if (rows[i].coupon && hll_update_coupon(&g->counters[rows[i].group], rows[i].coupon))
-            return -1;
+        if (!rows[i].coupon) continue;
+        if (spare_table(g)) return -1;
+        if (hll_update_sharing(&g->counters[rows[i].group], rows[i].coupon, &g->spare)) return -1;
     }
     return 0;
 }

@@ -19,7 +19,7 @@ void hll_init(hll *s, uint32_t p) {
 }
 
 void hll_free(hll *s) {
-    if (s->state == HLL_AS_SET) free(s->as.set);
+    if (s->state == HLL_AS_SET && !s->lent) free(s->as.set);
     if (s->state == HLL_AS_DENSE) free(s->as.dense);
     hll_init(s, s->p);
 }
@@ -42,6 +42,7 @@ int hll_set_new(hll *s, uint32_t lg_size) {
     s->as.set = table;
     s->state = HLL_AS_SET;
     s->lg_size = (uint8_t)lg_size;
+    s->lent = 0;
     return 0;
 }
 
@@ -55,6 +56,7 @@ int hll_copy(hll *to, const hll *from) {
         memcpy(copy, held, size);
     }
     *to = *from;
+    to->lent = 0;
     if (to->state == HLL_AS_SET) to->as.set = copy;
     if (to->state == HLL_AS_DENSE) to->as.dense = copy;
     return 0;
@@ -86,49 +88,82 @@ static int to_dense(hll *s) {
     if (!d) return -1;
     FOR_COUPONS(s, coupon) hll_raise(d, coupon & ((1u << s->p) - 1), coupon >> 26);
     d->hip = hll_estimate(s); /* which is better than what the replay has added up */
-    hll_free(s);
+    hll_init(s, s->p);
     s->state = HLL_AS_DENSE;
     s->as.dense = d;
     return 0;
 }
 
-static int to_set(hll *s, uint32_t lg_size) {
+static void take_table(hll *s, uint32_t **spare) {
+    void *next;
+    s->as.set = *spare;
+    s->state = HLL_AS_SET;
+    s->lg_size = HLL_LG_SET;
+    s->lent = 1;
+    memcpy(&next, s->as.set, sizeof next);
+    memset(s->as.set, 0, sizeof next);
+    *spare = next;
+}
+
+/* Of a set that has been outgrown. */
+static void drop_table(const hll *s, uint32_t **spare) {
+    if (!s->lent) {
+        free(s->as.set);
+        return;
+    }
+    memset(s->as.set, 0, sizeof(uint32_t) << HLL_LG_SET);
+    memcpy(s->as.set, spare, sizeof *spare);
+    *spare = s->as.set;
+}
+
+static int to_set(hll *s, uint32_t lg_size, uint32_t **spare) {
     hll grown = *s;
     uint32_t coupon;
-    if (hll_set_new(&grown, lg_size)) return -1;
+    if (lg_size == HLL_LG_SET && *spare)
+        take_table(&grown, spare);
+    else if (hll_set_new(&grown, lg_size))
+        return -1;
     FOR_COUPONS(s, coupon) *hll_find(grown.as.set, lg_size, coupon) = coupon;
-    if (s->state == HLL_AS_SET) free(s->as.set);
     *s = grown;
     return 0;
 }
 
-static int update_set(hll *s, uint32_t coupon) {
+static int update_set(hll *s, uint32_t coupon, uint32_t **spare) {
     uint32_t *cell = hll_find(s->as.set, s->lg_size, coupon);
     if (*cell) return 0;
     *cell = coupon;
     s->n++;
     if (4 * (uint64_t)s->n <= UINT64_C(3) << s->lg_size) return 0;
-    int failed = s->lg_size == s->p - 3 ? to_dense(s) : to_set(s, s->lg_size + 1u);
-    if (!failed) return 0;
+    hll before = *s;
+    int failed = s->lg_size == s->p - 3 ? to_dense(s) : to_set(s, s->lg_size + 1u, spare);
+    if (!failed) {
+        drop_table(&before, spare);
+        return 0;
+    }
     *cell = 0; /* the last one in: no other's probes pass through its cell */
     s->n--;
     return failed;
 }
 
-static int update_list(hll *s, uint32_t coupon) {
+static int update_list(hll *s, uint32_t coupon, uint32_t **spare) {
     uint32_t held = 0;
     for (uint32_t i = 0; i < HLL_LIST; i++) held |= s->as.list[i] == coupon; /* 0 behind the n */
     if (held) return 0;
     s->as.list[s->n++] = coupon;
     if (s->n < HLL_LIST) return 0;
-    int failed = s->p < 8 ? to_dense(s) : to_set(s, HLL_LG_SET);
+    int failed = s->p < 8 ? to_dense(s) : to_set(s, HLL_LG_SET, spare);
     if (failed) s->as.list[--s->n] = 0;
     return failed;
 }
 
 int hll_update_coupon(hll *s, uint32_t coupon) {
-    if (s->state == HLL_AS_LIST) return update_list(s, coupon);
-    if (s->state == HLL_AS_SET) return update_set(s, coupon);
+    uint32_t *none = NULL;
+    return hll_update_sharing(s, coupon, &none);
+}
+
+int hll_update_sharing(hll *s, uint32_t coupon, uint32_t **spare) {
+    if (s->state == HLL_AS_LIST) return update_list(s, coupon, spare);
+    if (s->state == HLL_AS_SET) return update_set(s, coupon, spare);
     hll_refresh(s->as.dense);
     hll_raise(s->as.dense, coupon & ((1u << s->p) - 1), coupon >> 26);
     return 0;
