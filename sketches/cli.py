@@ -7,7 +7,7 @@ import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import compress
+from itertools import compress, islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -35,7 +35,8 @@ def _explained() -> Iterator[None]:
 
 def _arriving() -> Iterator[tuple[list[bytes]]]:
     """The lines of standard input as they come; none when a picture is due without any."""
-    source, rest = sys.stdin.buffer.fileno(), b""
+    source = sys.stdin.buffer.fileno()
+    rest: list[bytes] = []  # of a line, however long, that has not ended
     while True:
         if not select.select([source], [], [], REFRESH)[0]:
             yield ([],)
@@ -43,10 +44,13 @@ def _arriving() -> Iterator[tuple[list[bytes]]]:
         block = os.read(source, BLOCK)
         if not block:
             break
-        *lines, rest = (rest + block).replace(b"\r\n", b"\n").split(b"\n")
-        yield (lines,)
+        rest.append(block)
+        if b"\n" in block:
+            *lines, last = b"".join(rest).replace(b"\r\n", b"\n").split(b"\n")
+            rest = [last] if last else []
+            yield (lines,)
     if rest:
-        yield ([rest],)
+        yield ([b"".join(rest)],)
 
 
 def _integers(values: Any) -> Any:
@@ -54,8 +58,8 @@ def _integers(values: Any) -> Any:
     values = values.to_pylist() if hasattr(values, "to_pylist") else values
     if None in values:
         raise ValueError("a weight is missing")
-    if any(isinstance(value, (bool, float)) for value in values):
-        raise ValueError("weights are whole numbers")
+    for kind in set(map(type, values)) - {int, str}:
+        raise ValueError(f"weights are whole numbers, not {kind.__name__}")
     try:
         return list(map(int, values))
     except ValueError as error:
@@ -170,7 +174,7 @@ def _hash_like(batch: Any, item: str) -> int | None:
     if hasattr(batch, "to_pylist"):
         sample = batch.drop_null()[:1].to_pylist()
     else:
-        sample = [value for value in batch if value is not None][:1]
+        sample = [*islice((value for value in batch if value is not None), 1)]
     kind = type(sample[0]) if sample else str
     if kind not in (str, bytes, int, bool, float):
         raise ValueError(f"cannot count {kind.__name__} values: count texts or numbers")

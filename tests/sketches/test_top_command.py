@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from decimal import Decimal
+from io import TextIOWrapper
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+from sketches import cli
 from tractable import main
 
 TRACTABLE = Path(sys.executable).with_name("tractable")
@@ -154,6 +157,34 @@ def test_weights_are_added_without_a_limit(tmp_path):
     assert found == {"total": 3 * 2**62 + 2**70, "missing": 0, "counts": {"a": 3 * 2**62}}
     path.write_text("w,n\na,x\n")
     assert "whole numbers" in run("top", path, "--column", "w", "--weight", "n").stderr
+
+
+def test_weights_of_other_kinds_are_refused(tmp_path):
+    """A decimal above all, which int() would cut off."""
+    path = tmp_path / "rows.parquet"
+    for weights in ([Decimal("1.5")], [True], [1.0]):
+        pq.write_table(pa.table({"w": ["a"], "n": weights}), path)
+        for words in (("top",), ("count", "--item", "a")):
+            done = run(*words, path, "--column", "w", "--weight", "n")
+            assert done.exit_code == 1
+            assert "weights are whole numbers" in done.stderr
+
+
+def test_lines_arrive_whole_however_they_are_cut(monkeypatch):
+    blocks = [b"te", b"a\r", b"\nmil", b"k\n\nlong ", b"er ", b"still"]
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as source:
+        monkeypatch.setattr(sys, "stdin", TextIOWrapper(source))
+        found = []
+        os.write(writing, blocks.pop(0))
+        arriving = cli._arriving()
+        for (lines,) in arriving:
+            found += lines
+            if blocks:
+                os.write(writing, blocks.pop(0))
+            elif writing:
+                writing = os.close(writing)
+        assert found == [b"tea", b"milk", b"", b"long er still"]
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's full device")
