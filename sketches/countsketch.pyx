@@ -158,8 +158,11 @@ cdef class CountSketch(Counters):
     def second_moment(self):
         """The estimated sum of the squares of all items' weights, F2: the median over the rows of
         the sum of their squares (Alon, Matias, Szegedy, STOC 1996). A row's standard error is
-        ``sqrt(2 / width)`` of it."""
-        return max(0.0, self.inner_product(self))
+        ``sqrt(2 / width)`` of it. Infinite beyond 128 bits, where counters of 64 are full."""
+        try:
+            return max(0.0, self.inner_product(self))
+        except OverflowError:
+            return math.inf
 
     def inner_product(self, other):
         """The estimated sum over all items of the product of their weights here and in `other`, as

@@ -184,18 +184,21 @@ class Windowed:
         if not len(items):
             return 0
         with self._lock:
-            chosen, steps = self._in_order(steps)
+            chosen, steps, late = self._in_order(steps)
             if chosen is not None:
                 items = _pick(items, chosen)
                 weights = weights[chosen] if np.ndim(weights) else weights
             cuts = [0, *(np.flatnonzero(np.diff(steps)) + 1).tolist(), len(steps)]
             spans = pairwise(cuts)
-            return sum(self._take(items, int(steps[a]), a, b, weights) for a, b in spans if a < b)
+            nulls = sum(self._take(items, int(steps[a]), a, b, weights) for a, b in spans if a < b)
+            self.dropped += late if self.late == "drop" else 0
+            return nulls
 
     def _in_order(
         self, steps: NDArray[np.int64]
-    ) -> tuple[NDArray[np.intp] | None, NDArray[np.int64]]:
-        """Which events to take, oldest step first (None: all, as they are), and their steps.
+    ) -> tuple[NDArray[np.intp] | None, NDArray[np.int64], int]:
+        """Which events to take, oldest step first (None: all, as they are), their steps, and how
+        many are late.
 
         An event is late if the window had moved past it when it came, in the batch or before. One
         that came in time, but has left the window by the end of the batch, need not be taken.
@@ -207,26 +210,34 @@ class Windowed:
                 f"{late.sum()} of {len(steps)} events are older than the window, the first at"
                 f" position {late.argmax()}: late='drop' or 'fold' takes such batches"
             )
-        if self.late == "drop":
-            self.dropped += int(late.sum())
         if self.late == "fold":
             steps = np.maximum(steps, oldest)
-        self._advance(int(oldest[-1]) + self.slots - 1)
         gone = steps < oldest[-1]
         if not gone.any() and (steps[1:] >= steps[:-1]).all():
-            return None, steps
+            return None, steps, int(late.sum())
         order = np.argsort(steps, kind="stable")[int(gone.sum()) :]
-        return order, steps[order]
+        return order, steps[order], int(late.sum())
 
     def _take(self, items: Any, step: int, start: int, end: int, weights: Any) -> int:
-        """The events from start to end, which are of one step."""
-        sketch = self._ring.get(step)
-        if sketch is None:
-            sketch = self._ring[step] = self._prototype.copy()
+        """The events from start to end, which are of one step. Time goes on once they are in: what
+        is refused makes no older step leave."""
+        found = self._ring.get(step)
+        fresh = found is None or found.is_empty
+        sketch: Any = self._prototype.copy() if fresh else found
         part = items if (start, end) == (0, len(items)) else items[start:end]
-        if weights is None:
-            return int(sketch.update(part))
-        return int(sketch.update(part, weights[start:end] if np.ndim(weights) else weights))
+        given = () if weights is None else (weights[start:end] if np.ndim(weights) else weights,)
+        nulls = int(sketch.update(part, *given))
+        if fresh and hasattr(sketch, "item_type"):
+            self._check_type(sketch.item_type, step)
+        self._ring[step] = sketch
+        self._advance(step)
+        return nulls
+
+    def _check_type(self, kind: str | None, step: int) -> None:
+        """Whether items of this type can be merged with those of the other steps of a TopK."""
+        there = {s.item_type for n, s in self._ring.items() if n > step - self.slots} - {None, kind}
+        if kind and there:
+            raise TypeError(f"{kind} items for a window of {there.pop()}")
 
     # --------------------------------------------------------------------- answers
 

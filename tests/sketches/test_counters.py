@@ -1,5 +1,6 @@
 """CountMin and CountSketch against twins written from their definition, and exact counts."""
 
+import math
 import pickle
 import threading
 from collections import Counter
@@ -286,6 +287,10 @@ def test_signed_counters_saturate(isa):
     assert wide.estimate(["a", "b"]).tolist() == [2.0**63, -(2.0**63)]
     assert CountSketch.from_bytes(wide.to_bytes()) == wide
     assert (wide | wide).estimate("b") == -(2.0**63)
+    wide = CountSketch(64, 3, dtype="int64")
+    for _ in range(3):
+        wide.update(range(1000), 2**62)
+    assert wide.bounds(7) == (-math.inf, math.inf)
 
 
 @given(st.lists(st.integers(0, 30)), st.lists(st.integers(0, 30)))

@@ -198,6 +198,22 @@ def test_times_of_a_zone_are_told_in_utc(recwarn):
     assert not recwarn.list
 
 
+@pytest.mark.parametrize("late", ["refuse", "drop", "fold"])
+def test_what_is_refused_makes_nothing_leave(late):
+    window = Windowed(TopK(4), 60, 6, late=late)
+    window.update(["a", "b"], [5, 45])
+    before = window.copy()
+    with pytest.raises(TypeError, match="int items for a TopK of str"):
+        window.update([1, 2], [45, 61])
+    with pytest.raises(TypeError, match="int items for a window of str"):
+        window.update([1], 61)
+    with pytest.raises(ValueError, match="negative"):
+        window.update(["a"], 1e6, -1)
+    assert window == before
+    window.update([1, 2], [45, 1e6])  # when the texts have left
+    assert window.merged().estimate([1, 2]).tolist() == [0, 1]
+
+
 class Sequence:
     """Items of a class of someone's own, whose methods ask the window in another thread."""
 
