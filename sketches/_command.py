@@ -1,5 +1,6 @@
 """What the commands share: paths that are named, a progress bar, and printing that may fail."""
 
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,19 @@ def named(context: click.Context, parameter: click.Parameter, value: Any) -> Any
     if "" in (value if isinstance(value, tuple) else (value,)):
         raise click.BadParameter("the path is empty")
     return value
+
+
+def plain(item: Any) -> Any:
+    """An item as JSON has it."""
+    if isinstance(item, bytes):
+        return item.decode("utf-8", "replace")
+    return item if not isinstance(item, float) or math.isfinite(item) else str(item)
+
+
+def shown(item: Any) -> str:
+    """An item on one line of a terminal, which must not obey it."""
+    text = str(plain(item))
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def printed(text: str) -> None:

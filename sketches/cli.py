@@ -1,7 +1,6 @@
 """`tractable top` and `tractable count`: what comes most often in a stream, and how often."""
 
 import json
-import math
 import os
 import select
 import sys
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sketches._command import batches, named, printed
+from sketches._command import batches, named, plain, printed, shown
 
 if TYPE_CHECKING:
     from sketches import TopK
@@ -66,25 +65,12 @@ def _integers(values: Any) -> Any:
         raise ValueError(f"weights are whole numbers: {error}") from None
 
 
-def _plain(item: Any) -> Any:
-    """An item as JSON has it."""
-    if isinstance(item, bytes):
-        return item.decode("utf-8", "replace")
-    return item if not isinstance(item, float) or math.isfinite(item) else str(item)
-
-
-def _shown(item: Any) -> str:
-    """An item on one line of a terminal, which must not obey it."""
-    text = str(_plain(item))
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
 def _report(sketch: "TopK", k: int, nulls: int) -> list[str]:
     """The lines that `top` prints."""
     rows = []
     for heavy in sketch.top(k):
         low = "" if heavy.lower == heavy.upper else f"{heavy.lower:,} - "
-        rows.append((f"{low}{heavy.upper:,}", heavy.upper / sketch.total, _shown(heavy.item)))
+        rows.append((f"{low}{heavy.upper:,}", heavy.upper / sketch.total, shown(heavy.item)))
     width = max((len(count) for count, _, _ in rows), default=0)
     lines = [f"{count:>{width}}  {100 * share:5.1f} %  {item}" for count, share, item in rows]
     missing = f", {nulls:,} missing" if nulls else ""
@@ -126,7 +112,7 @@ def top(
             for items, *weights in batches(file, columns):
                 nulls += sketch.update(items, *map(_integers, weights))
     if as_json:
-        found = [heavy._asdict() | {"item": _plain(heavy.item)} for heavy in sketch.top(k)]
+        found = [heavy._asdict() | {"item": plain(heavy.item)} for heavy in sketch.top(k)]
         summary = {"total": sketch.total, "missing": nulls, "others_at_most": sketch.offset}
         printed(json.dumps(summary | {"top": found}))
     else:
@@ -226,7 +212,7 @@ def count(
     else:
         width = max(len(f"{n:,}") for n in counts.values())
         lines = [
-            f"{n:>{width},}  {100 * n / total if total else 0.0:5.1f} %  {_shown(item)}"
+            f"{n:>{width},}  {100 * n / total if total else 0.0:5.1f} %  {shown(item)}"
             for item, n in counts.items()
         ]
         printed("\n".join(lines))

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from sketches._command import batches, named, printed
+from sketches._command import batches, named, plain, printed, shown
 from sketches._files import InputError, explained
 from sketches.hll import HyperLogLog
 from sketches.hll_groups import GroupedCounts
@@ -160,7 +160,7 @@ def _ordered(groups: GroupedCounts) -> list[tuple[float, Any]]:
 
 def _groups_text(groups: GroupedCounts) -> str:
     rows = [
-        (f"{estimate:,.0f}", "(missing)" if key is None else str(key))
+        (f"{estimate:,.0f}", "(missing)" if key is None else shown(key))
         for estimate, key in _ordered(groups)
     ]
     width = max((len(estimate) for estimate, _ in rows), default=0)
@@ -168,5 +168,5 @@ def _groups_text(groups: GroupedCounts) -> str:
 
 
 def _groups_json(groups: GroupedCounts, by: str, column: str) -> str:
-    rows = [{"key": key, "estimate": estimate} for estimate, key in _ordered(groups)]
+    rows = [{"key": plain(key), "estimate": estimate} for estimate, key in _ordered(groups)]
     return json.dumps({"by": by, "column": column, "p": groups.p, "groups": rows}, default=str)

@@ -1,6 +1,7 @@
 """`tractable distinct` on lines and tables."""
 
 import json
+import math
 import os
 
 import numpy as np
@@ -163,3 +164,20 @@ def test_a_bar_needs_no_rich(monkeypatch):
     monkeypatch.setattr(_command, "find_spec", lambda name: None)
     with _command.progress_bar() as progress:
         progress("count", 1, 2)
+
+
+def test_keys_of_every_kind_are_shown_as_such(command, tmp_path):
+    """JSON has no NaN and no bytes, and a terminal must not obey a key."""
+    columns = {
+        "f": [math.nan, math.inf, 1.5],
+        "b": [b"\xff", b"y", None],
+        "s": ["\x1b[2J", "a\nb", "c"],
+    }
+    parquet.write_table(pa.table(columns | {"x": [1, 2, 3]}), tmp_path / "keys.parquet")
+    keys = {"f": ["nan", "inf", 1.5], "b": ["\ufffd", "y", None], "s": columns["s"]}
+    for name, wanted in keys.items():
+        told = command("keys.parquet", "--column", "x", "--by", name, "--json").output
+        groups = json.loads(told, parse_constant=pytest.fail)["groups"]
+        assert [group["key"] for group in groups] == wanted
+    lines = command("keys.parquet", "--column", "x", "--by", "s").output.splitlines()
+    assert lines == [r"1  \x1b[2J", r"1  a\nb", "1  c"]
