@@ -374,8 +374,10 @@ class Windowed:
             raise FormatError("WIND image with a step outside its window")
         try:  # of the parameters of the prototype, or they could not be merged
             window.merged()
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise FormatError(f"WIND image with sketches of several kinds: {error}") from None
+        except OverflowError:  # too much for one sketch, but not for parts of the window
+            pass
         return window
 
     def __reduce__(self) -> tuple[object, tuple[bytes]]:

@@ -396,6 +396,23 @@ def test_bad_images_are_refused():
     mixed = payload[:start] + struct.pack("<qQ", 1, len(foreign)) + foreign
     with pytest.raises(FormatError, match="several kinds"):
         Windowed.from_bytes(_frame.pack(b"WIND", 1, _HEADER.pack(*fields), mixed))
+    window = Windowed(TopK(1), 60, 6)
+    window.update(["a", "b"], [5, 15])
+    number = TopK(1)
+    number.update(1)
+    window._ring[1] = number
+    with pytest.raises(FormatError, match="several kinds"):
+        Windowed.from_bytes(window.to_bytes())
+
+
+def test_more_than_one_sketch_holds_is_stored():
+    window = Windowed(TopK(1), 60, 6)
+    window.update(["a", "a"], [5, 15], 2**62)
+    with pytest.raises(OverflowError):
+        window.merged()
+    again = Windowed.from_bytes(window.to_bytes())
+    assert again == window
+    assert again.merged(last=10).total == 2**62
 
 
 def test_threads_share_a_window():
