@@ -231,7 +231,7 @@ cdef class Counters:
     @property
     def nbytes(self):
         """Bytes of state."""
-        return self.cells.nbytes
+        return self.depth * self.width * np.dtype(self.dtype).itemsize  # clear() may swap cells
 
     def copy(self):
         """An independent sketch of the same state."""

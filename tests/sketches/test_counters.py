@@ -428,6 +428,30 @@ def test_threads_share_a_sketch():
     assert sketch == one
 
 
+def test_threads_clear_while_others_count():
+    """The cells are exchanged then; nobody may look at those that have gone."""
+    sketch, stop = CountMin(1024, 4), threading.Event()
+
+    def work():
+        while not stop.is_set():
+            sketch.update(range(100))
+            assert sketch.nbytes == 4 * 1024 * 4
+            twin = sketch.copy()  # of one moment
+            assert twin.estimate(range(100)).max() <= twin.total
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for _ in range(2000):
+        sketch.clear()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    sketch.clear()
+    assert sketch.is_empty
+    assert sketch == CountMin(1024, 4)
+
+
 class Counts(RuleBasedStateMachine):
     """Two sketches of each kind beside exact counters, under any sequence of operations."""
 
