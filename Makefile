@@ -58,9 +58,9 @@ lint: dev  ## style, types, and the stubs against the compiled modules
 ASAN := env PYTHONPATH=build/asan PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
     LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)"
 
-asan: dev  ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+asan: dev  ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer; those of the kernels always are
 	SANITIZE=address,undefined $(PIP) --no-build-isolation --no-deps --upgrade --target build/asan .
-	$(ASAN) $(BIN)/pytest -s -p no:cacheprovider -m "not slow"
+	$(ASAN) $(BIN)/pytest -s -p no:cacheprovider -m "not slow" --ignore=tests/kernels
 
 neon:  ## the C kernels for AArch64, cross-compiled, under qemu-user
 	$(PYTHON) tests/kernels/check.py aarch64

@@ -1,6 +1,7 @@
 """report.html and report.json: the figures by counting, the page in a browser."""
 
 import json
+import os
 import re
 import runpy
 import shutil
@@ -225,14 +226,16 @@ def measured(html, width, scheme, folder):
     """What a browser of that width and colour scheme makes of a page."""
     framed = MEASURE.replace("WIDTH", str(width)).replace("PAGE", escape(html))
     (folder / "frame.html").write_text(framed, "utf-8")
-    done = subprocess.run(
+    plain = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    done = subprocess.run(  # without the sanitizers that this process may be under
         [
             CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+            "--no-first-run", "--disable-background-networking", "--disable-sync",
             f"--user-data-dir={folder / 'profile'}", "--window-size=1400,1000",
             f"--blink-settings=preferredColorScheme={int(scheme == 'light')}",
             "--virtual-time-budget=5000", "--dump-dom", (folder / "frame.html").as_uri(),
         ],
-        capture_output=True, text=True, check=True, timeout=120,
+        capture_output=True, text=True, check=True, timeout=120, env=plain,
     )  # fmt: skip
     told = re.search(r"<pre id=\"out\">(\{.*?\})</pre>", done.stdout)
     assert told, done.stdout[:500] + done.stderr[-2000:]
