@@ -125,7 +125,7 @@ def explained_lines(e: Explanation) -> Iterator[str]:
     if e.near_duplicates:
         verdict = "near-duplicates" + ("" if e.bands_met else ", which this search would miss")
     else:
-        verdict = "no near-duplicates"
+        verdict = "not near-duplicates"
         verdict += ": compared, and found too different" if e.bands_met else ", and not compared"
     yield click.style("  Verdict     ", bold=True) + f"{verdict} (threshold {s.threshold:g})"
     yield ""

@@ -257,6 +257,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     yield click.style("Take", bold=True) + f"  {command}"
     yield "      Measured on the sample, and scaled: reading, sketching and sorting with the number"
     yield "      of documents, candidates and comparing with its square. Writing is not in it."
+    yield "      The costs are those of --engine lsh. By default --engine auto may take exact, which"
+    yield "      finds every pair and has no use for signatures."
 
 
 # ------------------------------------------------------------------------------------- a dry run
