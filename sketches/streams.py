@@ -8,7 +8,7 @@
 
 Names may end in .gz or .zst besides (Parquet's excepted). What comes by standard input, and a file
 whose name says nothing, is told by its first bytes if a column is wanted: Parquet, JSON Lines where
-it begins with a brace, else CSV.
+it begins with a brace, else CSV. What is no text is refused.
 """
 
 import io
@@ -42,6 +42,13 @@ PLAIN = frozenset({str, int, float, bool})  # of JSON's values, what can be hash
 BLOCK = 1 << 20  # bytes of lines at once: some milliseconds of sketching
 ROWS = 1 << 16  # of a Parquet file at once
 HEAD = 1 << 16  # bytes in which a file's format shows
+PROBE = 8192  # bytes in which a NUL tells a binary file, as in git and ripgrep
+OTHERS = {  # files that would be taken for text, and what to do about them
+    ".tsv": "convert it to CSV, or send the lines by standard input: cut -f1 FILE | tractable ...",
+    ".bz2": "send what it holds by standard input: bzcat FILE | tractable ...",
+    ".xz": "send what it holds by standard input: xzcat FILE | tractable ...",
+    ".hll": "a saved sketch is counted by: tractable distinct --merge FILE",
+}
 
 
 def read_columns(
@@ -94,12 +101,14 @@ def _opened(name: str) -> Iterator[IO[bytes]]:
 
 def _batches(name: str, label: str, raw: IO[bytes], columns: Sequence[str]) -> Iterator[Columns]:
     suffix, kind = _by_name(name)
+    _refuse_name(name, suffix)
     if name == "-":
         raw, suffix, kind = _by_content(raw)
     with reading(raw, suffix) as stream:
         if columns and not kind:
             stream, _, kind = _by_content(stream)
-            kind = kind or _rows_of(stream)
+            if not kind and (kind := _rows_of(stream, label)) == "csv":
+                label += ", taken for CSV (columns are those of .csv, .jsonl and .parquet),"
         elif name == "-" and kind != "parquet":
             kind = ""  # lines, whatever they look like
         if kind == "csv":
@@ -110,7 +119,7 @@ def _batches(name: str, label: str, raw: IO[bytes], columns: Sequence[str]) -> I
         elif kind == "jsonl":
             yield from _jsonl(stream, label, columns)
         else:
-            yield from _lines(stream)
+            yield from _lines(stream, label)
 
 
 def _by_name(name: str) -> tuple[str, str]:
@@ -129,9 +138,28 @@ def _by_content(stream: IO[bytes]) -> tuple[IO[bytes], str, str]:
     return io.BufferedReader(Replayed(stream, head), BLOCK), suffix, kind
 
 
-def _rows_of(stream: Any) -> str:
+def _refuse_name(name: str, packed: str) -> None:
+    """Refuse files that are known to be no text, and no table that is read."""
+    path = PurePath(PurePath(name).stem if packed else name)
+    if advice := OTHERS.get(path.suffix.lower()):
+        raise InputError(f"{name} is neither text nor a table: {advice}")
+
+
+def _refuse_binary(head: bytes, label: str) -> None:
+    """Refuse what is no text by the first bytes of it; those of bzip2 hold no NUL."""
+    if b"\0" in head[:PROBE] or head[4:10] == b"1AY&SY":
+        raise InputError(
+            f"{label} is binary, or text in UTF-16: lines are those of UTF-8 text (also .gz, .zst),"
+            " tables are .csv, .jsonl and .parquet, by these names; of an image saved before, give"
+            " --merge FILE to tractable distinct"
+        )
+
+
+def _rows_of(stream: Any, label: str) -> str:
     """Rows of which kind a stream of text holds, which can be peeked into."""
-    start = stream.peek(HEAD).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    head = stream.peek(HEAD)
+    _refuse_binary(head, label)
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     return "jsonl" if start == b"{" else "csv"
 
 
@@ -149,9 +177,13 @@ def _choose(columns: Sequence[str], present: list[str], where: str) -> list[str]
 # ------------------------------------------------------------------------- lines
 
 
-def _lines(stream: IO[bytes]) -> Iterator[Columns]:
+def _lines(stream: IO[bytes], label: str) -> Iterator[Columns]:
     r"""What lies between line ends, which are \n or \r\n."""
+    first = True
     while block := stream.read(BLOCK):
+        if first:
+            _refuse_binary(block, label)
+            first = False
         block += stream.readline()
         lines = block.replace(b"\r\n", b"\n").split(b"\n")
         if not lines[-1]:  # what follows the last end is no line

@@ -1,5 +1,6 @@
 """Columns of files and of standard input, in every format, and what is said about bad ones."""
 
+import bz2
 import gzip
 import io
 import json
@@ -13,7 +14,7 @@ import pytest
 from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
-from sketches import hash64
+from sketches import HyperLogLog, hash64
 from sketches._files import InputError
 from sketches.streams import BLOCK, read_columns
 
@@ -254,3 +255,48 @@ def test_standard_input_that_is_closed(monkeypatch):
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(InputError, match="standard input is closed"):
         columns_of("-")
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("a.bz2", "bzcat"),
+        ("a.csv.bz2", "bzcat"),
+        ("a.XZ", "xzcat"),
+        ("a.tsv", "convert it to CSV"),
+        ("a.tsv.gz", "convert it to CSV"),
+        ("a.hll", "--merge"),
+    ],
+)
+def test_names_that_are_no_text_are_refused(tmp_path, name, advice):
+    path = tmp_path / name
+    path.write_bytes(b"a\tb\n")
+    for columns in ((), ("a",)):
+        with pytest.raises(InputError, match=advice):
+            list(read_columns(path, columns))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"PAR1\x15\x04\x00rows",
+        "text\n".encode("utf-16"),
+        bz2.compress(b"text\n" * 9),
+        HyperLogLog(12).to_bytes(),
+    ],
+)
+def test_binary_files_are_no_lines(tmp_path, content):
+    path, packed = tmp_path / "data.bin", tmp_path / "data.log.gz"
+    path.write_bytes(content)
+    packed.write_bytes(gzip.compress(content))
+    for each in (path, packed):
+        with pytest.raises(InputError, match="is binary"):
+            list(read_columns(each))
+    path.write_bytes(b"x" * 8192 + content)  # as in git: only the first bytes are looked at
+    assert list(read_columns(path))
+
+
+def test_a_column_of_text_without_any(save):
+    path = save("log.txt", "10.0.0.1 GET /\n10.0.0.2 GET /\n")
+    with pytest.raises(InputError, match=r"log.txt, taken for CSV .*\.jsonl.* has no column 'ip'"):
+        list(read_columns(path, ["ip"]))
