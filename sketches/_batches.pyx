@@ -3,6 +3,8 @@
 Weights are one integer for all, or one for each row, nulls included.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 cimport numpy as cnp
@@ -65,6 +67,10 @@ cdef class Weights:
     cdef Py_ssize_t feed(self, object items, column_block *b, column_sink sink,
                          void *ctx) except -1:
         cdef weighing *w = &self.state
+        if w.each == NULL and isinstance(items, Mapping):
+            raise TypeError(f"a {type(items).__name__} would lose its counts: update(list(counts), "
+                            "weights=list(counts.values())) takes them, update(list(counts)) does "
+                            "not")
         if w.each != NULL and rows_of(items, w.rows) != w.rows:  # before anything is taken
             raise ValueError(f"{w.rows} weights for {rows_of(items, w.rows)} items")
         try:

@@ -28,6 +28,8 @@ cdef Py_ssize_t for_each_hash(object items, uint64_t seed, bint skip_empty, hash
                               void *ctx) except -1
 cpdef uint64_t check_seed(object seed) except? 0
 cdef bint is_scalar(object items)
+# TypeError with advice where a sketch is called without what it needs, or with what it has not.
+cdef int check_call(str needs, tuple given, dict unknown) except -1
 
 # For the modules of the hashing core itself: rows with their nulls, before they are dropped.
 cdef column_block *new_block(uint64_t seed, bint skip_empty) except NULL

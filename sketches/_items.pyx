@@ -51,6 +51,14 @@ cpdef uint64_t check_seed(object seed) except? 0:
     raise ValueError(f"seed must be an integer from 0 to 2**64 - 1, not {seed!r}")
 
 
+cdef int check_call(str needs, tuple given, dict unknown) except -1:
+    for name in unknown:
+        raise TypeError(f"there is no parameter {name!r}: {needs}")
+    if any([value is None for value in given]):
+        raise TypeError(needs)
+    return 0
+
+
 cdef bint is_scalar(object items):
     return (isinstance(items, (str, bytes, int, float, np.generic))
             or (isinstance(items, np.ndarray) and items.ndim == 0))

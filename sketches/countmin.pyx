@@ -14,7 +14,7 @@ import numpy as np
 cimport cython
 
 from sketches._counters cimport COUNTERS_HALVED, Counters, row_dots, unpack_image
-from sketches._items cimport is_scalar
+from sketches._items cimport check_call, is_scalar
 
 ALGORITHM = "tractable.countmin.v1"  # where an item's counters are
 cdef dict DTYPES = {"uint32": (False, False), "uint64": (False, True)}  # signed, wide
@@ -71,7 +71,10 @@ cdef class CountMin(Counters):
     array([1, 0], dtype=uint64)
     """
 
-    def __cinit__(self, width, depth, seed=9001, dtype="uint32", conservative=False):
+    def __cinit__(self, width=None, depth=None, seed=9001, dtype="uint32", conservative=False,
+                  **unknown):
+        check_call("CountMin needs width and depth; CountMin.for_error(eps, delta) chooses them",
+                   (width, depth), unknown)
         self.shape(width, depth, seed, dtype, DTYPES, bool(conservative))
 
     def __getnewargs__(self):

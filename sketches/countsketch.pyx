@@ -12,7 +12,7 @@ import math
 cimport cython
 
 from sketches._counters cimport Counters, row_dots, unpack_image
-from sketches._items cimport is_scalar
+from sketches._items cimport check_call, is_scalar
 
 from sketches._frame import FormatError
 
@@ -64,7 +64,9 @@ cdef class CountSketch(Counters):
     array([1., 1., 0.])
     """
 
-    def __cinit__(self, width, depth, seed=9001, dtype="int32"):
+    def __cinit__(self, width=None, depth=None, seed=9001, dtype="int32", **unknown):
+        check_call("CountSketch needs width and depth; CountSketch.for_error(eps, delta) chooses "
+                   "them", (width, depth), unknown)
         self.shape(width, depth, seed, dtype, DTYPES, False)
 
     def __getnewargs__(self):

@@ -20,7 +20,7 @@ from libc.string cimport memcpy, memset
 
 from sketches._arrow cimport column_block, column_block_free
 from sketches._batches cimport Answers, Weights, answers, next_weights, weighing
-from sketches._items cimport is_scalar, new_block, walk
+from sketches._items cimport check_call, is_scalar, new_block, walk
 from sketches._objects cimport ANYTHING, BYTES, FLOATS, INTS
 
 from sketches._frame import FormatError
@@ -136,7 +136,10 @@ cdef class SparkCountMin:
     cdef object multipliers, cells  # the arrays that the table points into
     cdef cython.pymutex lock
 
-    def __cinit__(self, width, depth, seed):
+    def __cinit__(self, width=None, depth=None, seed=None, **unknown):
+        check_call("SparkCountMin needs width, depth and seed; "
+                   "SparkCountMin.for_error(eps, confidence, seed) chooses the first two",
+                   (width, depth, seed), unknown)
         for name, value in (("width", width), ("depth", depth)):
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
                 raise TypeError(f"{name} must be an integer, not {type(value).__name__}")

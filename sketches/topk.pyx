@@ -17,7 +17,7 @@ from libc.string cimport memset
 from sketches._arrow cimport column_block, column_block_free, hash_kernels_for
 from sketches._batches cimport Answers, Weights
 from sketches._cpu cimport level
-from sketches._items cimport check_seed, hash_one, is_scalar, new_block, walk
+from sketches._items cimport check_call, check_seed, hash_one, is_scalar, new_block, walk
 from sketches._objects cimport ANYTHING, BYTES, FLOATS, STRS
 from sketches._topk cimport (
     MIXED, TOPK_MOST, TOPK_OK, TOPK_TOO_MUCH, TOPK_TWICE, admit, look, take, task,
@@ -82,7 +82,9 @@ cdef class TopK:
     [Heavy(item='to', estimate=2, lower=2, upper=2), Heavy(item='be', estimate=2, lower=2, upper=2)]
     """
 
-    def __cinit__(self, k, seed=9001):
+    def __cinit__(self, k=None, seed=9001, **unknown):
+        check_call("TopK needs k, how many items you want to know; TopK.for_error(eps) chooses it",
+                   (k,), unknown)
         memset(&self.state, 0, sizeof(topk_state))
         if isinstance(k, bool) or not isinstance(k, (int, np.integer)):
             raise TypeError(f"k must be an integer, not {type(k).__name__}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import struct
 import threading
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -100,6 +101,8 @@ class Windowed:
         if isinstance(length, (timedelta, np.timedelta64)) != self.dated:
             wanted = "a timedelta" if self.dated else "a number"
             raise TypeError(f"a length of time here is {wanted}, not {length!r}")
+        if isinstance(length, str):
+            raise TypeError(f"a length of time is a number or a timedelta, not {length!r}")
         return float(np.timedelta64(length) / _MICROSECOND) if self.dated else float(length)  # type: ignore[arg-type]
 
     def _steps(self, times: Any, n: int) -> NDArray[np.int64]:
@@ -402,6 +405,11 @@ def _batch(items: Any) -> Any:
     """Items that have a length and can be cut, by code that calls back nobody's."""
     if isinstance(items, (str, bytes, int, float)):
         return [items]
+    if isinstance(items, Mapping):
+        raise TypeError(
+            f"a {type(items).__name__} would lose its values: give list(counts), and"
+            " list(counts.values()) as the weights, if they are wanted"
+        )
     if isinstance(items, (np.generic, np.ndarray)):
         return np.atleast_1d(items)
     ours = isinstance(items, (list, tuple)) or hasattr(items, "__arrow_c_array__")

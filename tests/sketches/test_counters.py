@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sketches import CountMin, CountSketch, _cpu, hash64
+from sketches import CountMin, CountSketch, SparkCountMin, TopK, _cpu, hash64
 
 MASK = 2**64 - 1
 STEP = 0x9E3779B97F4A7C15
@@ -449,3 +449,38 @@ def test_threads_clear_while_others_count():
     sketch.clear()
     assert sketch.is_empty
     assert sketch == CountMin(1024, 4)
+
+
+@pytest.mark.parametrize(
+    ("make", "needs"),
+    [
+        (CountMin, "width and depth; CountMin.for_error"),
+        (CountSketch, "width and depth; CountSketch.for_error"),
+        (TopK, "needs k, .* TopK.for_error"),
+        (SparkCountMin, "width, depth and seed; SparkCountMin.for_error"),
+    ],
+)
+def test_what_a_sketch_needs_is_said(make, needs):
+    with pytest.raises(TypeError, match=needs):
+        make()
+    with pytest.raises(TypeError, match=f"no parameter 'eps': .*{needs}"):
+        make(eps=0.1)
+    if make is not TopK:
+        with pytest.raises(TypeError, match=needs):
+            make(8)
+
+
+@pytest.mark.parametrize(
+    "make", [CountMin.for_error, CountSketch.for_error, TopK.for_error, None], ids=str
+)
+def test_counts_in_a_mapping_are_not_lost(make):
+    sketch = make(0.1) if make else SparkCountMin(64, 4, 1)
+    counts = Counter(a=3, b=1)
+    for mapping in (counts, dict(counts)):
+        with pytest.raises(TypeError, match=r"weights=list\(counts.values\(\)\)"):
+            sketch.update(mapping)
+        with pytest.raises(TypeError, match="would lose its counts"):
+            sketch.update(mapping, weights=2)
+    assert sketch.total == 0
+    sketch.update(list(counts), weights=list(counts.values()))
+    assert (sketch.total, sketch.estimate("a")) == (4, 3)

@@ -429,3 +429,14 @@ def test_threads_share_a_window():
     for thread in threads:
         thread.join()
     assert window.merged().total == 400
+
+
+def test_lengths_and_items_that_are_none():
+    with pytest.raises(TypeError, match="a number or a timedelta, not '1h'"):
+        Windowed(CountMin(64, 2), size="1h", slots=4)
+    window = Windowed(TopK(4), size=60, slots=4)
+    with pytest.raises(TypeError, match=r"Counter would lose its values: give list"):
+        window.update(Counter("aab"), times=1)
+    with pytest.raises(TypeError, match="not '1h'"):
+        window.merged(last="1h")
+    assert window.is_empty
