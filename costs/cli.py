@@ -13,6 +13,10 @@ from typing import Any
 
 import click
 
+WITHIN = (
+    "Budget at every --at: its interval must hold. Seconds, or with a unit: ns, us, ms, s, min, h;"
+    " with --measure memory bytes."
+)
 BROKEN = 1  # exit code of a budget that is broken, as of any other failure
 
 
@@ -159,7 +163,7 @@ def roofline(
 @click.option("--n-max", type=click.IntRange(1), default=10_000_000, show_default=True)
 @click.option("--at", multiple=True, type=Number(), metavar="N", help="Predict; may be repeated.")
 @click.option("--level", type=click.FloatRange(0, 1, True, True), default=0.9, show_default=True)
-@click.option("--within", type=Duration(), help="Budget at every --at: its interval must hold.")
+@click.option("--within", type=Duration(), help=WITHIN)
 @click.option("--at-most", metavar="CLASS", help="Largest class allowed, such as 'n log n'.")
 @click.option("--plot", type=click.Path(dir_okay=False), help="Write a picture (.svg, .png).")
 @as_json
@@ -179,7 +183,8 @@ def fit(
 ) -> None:
     """Find the complexity class of a function, or of times in a CSV file (columns n, seconds).
 
-    A function is named as json:loads or mymodule:search, and runs in this process.
+    A function is named as mymodule:search, and runs in this process. It is given n, or what the
+    function of --input makes of n: builtins:sum with --input builtins:range.
     """
     from costs import fit as measured
     from costs.classes import CLASSES
@@ -211,6 +216,12 @@ def fit(
             _save(found.plot(), plot)
     except (ValueError, ImportError) as error:
         raise _refuse(error) from error
+    except Exception as error:  # of the function that is measured
+        given = f"what {make_input} makes of n" if make_input else "n, a whole number"
+        raise click.ClickException(
+            f"{source}, given {given}, raised {type(error).__name__}: {error}; name with --input a"
+            " function that makes its input from n"
+        ) from error
     show = duration if found.unit == "s" else lambda v: f"{v:.4g} {found.unit}"
     lines = [str(found), f"about {found.formula} {found.unit}"]
     for n, (low, mid, high) in predictions.items():

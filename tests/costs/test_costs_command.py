@@ -91,6 +91,8 @@ def test_a_function(command):
         (["fit", "builtins:nothing"], "builtins has no nothing"),
         (["fit", "no_such_module:f"], "No module named 'no_such_module'"),
         (["fit", "sys:path"], "sys:path is no function"),
+        (["fit", "json:loads"], "json:loads, given n, a whole number, raised TypeError: the JSON"),
+        (["fit", "json:loads", "--input", "builtins:range"], "what builtins:range makes of n"),
         (["speedup", "--serial", "0.05", "--price", "-1"], "is not above 0"),
         (["speedup"], "give either a FILE"),
         (["fit", "builtins:sum", "--within", "1s"], "--within needs an --at"),
