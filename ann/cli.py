@@ -74,7 +74,7 @@ def dedup(
         writing = Writing(Path(output) if output else None, force, copy, report, annotate, format)
         with options.running():
             settings = options.settings_of(threads, **parameters)
-            forecast = tuning.foresee(reading, writing, settings)
+            forecast = tuning.foresee(reading, writing, settings, memory)
         options.show(forecast, as_json, lambda told: "\n".join(tuning.forecast_lines(told)))
         return
     with options.running() as progress:

@@ -17,6 +17,19 @@ def _lines(of: Any, told: Any) -> str:
     return "\n".join(of(told))
 
 
+def _number(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    """A number of documents: 1000000000, 1_000_000 or 1e9."""
+    if value is None:
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        number = 0.0
+    if not 2 <= number < 1e18 or number != int(number):
+        raise click.BadParameter(f"{value!r} is no number of documents, such as 1000000 or 1e9")
+    return int(number)
+
+
 def _opened(inputs: tuple[str, ...], on_error: str, **reading: Any) -> "list[Source]":
     from ann.dedup.job import Reading
     from ann.dedup.unusable import Unusable
@@ -79,7 +92,7 @@ def explain(
 @SHAPE
 @click.option(
     "--documents",
-    type=click.IntRange(2),
+    callback=_number,
     metavar="N",
     help="Size of the corpus.  [default: what INPUT holds]",
 )

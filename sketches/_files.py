@@ -79,11 +79,11 @@ def explained(name: str) -> Iterator[None]:
         raise InputError(f"cannot read {name}: {reason}") from error
 
 
-def check_columns(wanted: Iterable[str], present: list[str], where: str) -> None:
+def check_columns(wanted: Iterable[str], present: list[str], where: str, advice: str = "") -> None:
     """Refuse a column that is missing, naming those there are, and one that is there twice."""
     for name in wanted:
         if name not in present:
             there = ", ".join(map(repr, present)) or "none"
-            raise InputError(f"{where} has no column {name!r}; its columns are {there}")
+            raise InputError(f"{where} has no column {name!r}; its columns are {there}{advice}")
         if present.count(name) > 1:
             raise InputError(f"{where} has {present.count(name)} columns named {name!r}")

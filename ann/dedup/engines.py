@@ -25,6 +25,7 @@ from ann.dedup.joining import open_join
 from ann.dedup.settings import Engine, Settings, available_memory
 from ann.dedup.sketching import Sketched, bands_of, keys_of, sketch_batch
 from ann.dedup.verifying import CROWD
+from ann.dedup.words import byte_count
 
 SAMPLE = 2000  # documents: some megabytes, some ten milliseconds
 ASKED = "as asked"
@@ -140,11 +141,12 @@ def make_plan(
     reading = TEXT / 1e9 * scale * text
     longer = (reading + exact.seconds) / (reading + lsh.seconds) - 1
     engine: Engine = "exact"
-    why = f"it finds every pair, and makes the job {max(0, longer):.0%} longer"
+    more = f"{longer:.0%}" if longer >= 0.005 else "no"
+    why = f"it finds every pair, and makes the job {more} longer"
     if longer > WORTH:
         engine, why = "lsh", f"exact would make the job {longer:.0%} longer"
     elif exact.bytes > (limit := memory or available_memory() // 2):
-        engine, why = "lsh", f"exact would not fit in {limit / 1e9:.1f} GB"
+        engine, why = "lsh", f"exact would not fit in {byte_count(limit)}"
     return Plan(engine, why, documents, len(lengths), exact, lsh)
 
 

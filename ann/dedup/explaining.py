@@ -80,9 +80,10 @@ def explain(names: Sequence[str], texts: Sequence[str], settings: Settings) -> E
 def find_texts(sources: Iterable[Source], wanted: Sequence[str]) -> list[str]:
     """The texts of documents by their ids, or their row numbers where there are none."""
     found: dict[str, str] = {}
-    row = 0
+    row, named = 0, False
     for source in sources:
         for batch in source.batches(lambda told: None):
+            named |= batch.ids is not None
             names = range(row, row + len(batch.sizes)) if batch.ids is None else batch.ids
             for place, name in enumerate(map(str, names)):
                 if name in wanted and name not in found:
@@ -91,7 +92,12 @@ def find_texts(sources: Iterable[Source], wanted: Sequence[str]) -> list[str]:
             if all(name in found for name in wanted):
                 return [found[name] for name in wanted]
     missing = next(name for name in wanted if name not in found)
-    raise InputError(f"no id or row {missing!r} among {counted(row, 'document')}")
+    among = f"among {counted(row, 'document')}"
+    if named:
+        raise InputError(f"no id {missing!r} {among}")
+    raise InputError(
+        f"no row {missing!r} {among}, numbered from 0: for an id name its column with --id"
+    )
 
 
 def file_texts(paths: Sequence[str]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from ann.dedup import options
+from ann.dedup.words import counted
 
 FOLDER = click.argument("folder", metavar="INDEX", callback=options.named)
 
@@ -109,7 +110,7 @@ def _stats(told: dict[str, Any]) -> str:
     shown = ", ".join(f"{name} {value}" for name, value in told["parameters"].items())
     return "\n".join(
         [
-            f"{told['documents']:,} documents in {told['segments']:,} segments, "
+            f"{counted(told['documents'], 'document')} in {counted(told['segments'], 'segment')}, "
             f"{told['bytes'] / 1e6:,.1f} MB" + (", each byte checked" if told["checked"] else ""),
             f"{told['bands']} bands of {told['rows']} rows: {shown}",
         ]

@@ -244,7 +244,7 @@ def run(
             folder = stack.enter_context(output_folder(target, force))
         if not place:
             heard = Heard(progress)
-            read = clock.each("read", _batches(sources, unusable, heard))
+            read = clock.each("read", all_batches(sources, unusable, heard))
             with clock("plan"):
                 batches, settings, plan = choose_engine(read, settings, heard, memory)
             known = sketch(batches, settings, clock, index)
@@ -325,7 +325,9 @@ def write(
         (folder / SUMMARY).write_text(summary, encoding="utf-8")
 
 
-def _batches(sources: Sequence[Source], unusable: Unusable, progress: Progress) -> Iterator[Batch]:
+def all_batches(
+    sources: Sequence[Source], unusable: Unusable, progress: Progress
+) -> Iterator[Batch]:
     return (batch for _, batch in each_batch(sources, unusable, progress) if batch is not None)
 
 

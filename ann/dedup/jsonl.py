@@ -82,7 +82,8 @@ class JsonLines(Rows):
             kinds[self._id] = (str,) if self._id == self._text else (str, int)
         for name, kind in kinds.items():
             if name not in row:
-                there = ", ".join(map(repr, row)) or "none"
+                option = "--text" if name == self._text else "--id"
+                there = ", ".join(map(repr, row)) + f": choose one with {option}" if row else "none"
                 raise ValueError(f"no field {name!r}; the fields are {there}")
             if type(row[name]) not in kind:
                 wanted = "text" if name == self._text else "text or a whole number"

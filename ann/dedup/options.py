@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
+from ann.dedup.words import counted
 from ann.dedup.writing import FORMATS
 from sketches._command import named as named
 from sketches._command import printed, progress_bar
@@ -17,6 +18,8 @@ from sketches._command import printed, progress_bar
 if TYPE_CHECKING:
     from ann.dedup.arrays import Progress
     from ann.dedup.settings import Settings
+
+LEAST = 16_000_000  # bytes of memory: a batch of texts with its sketches, for a few threads
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -167,10 +170,21 @@ def size(context: click.Context, parameter: click.Parameter, value: str | None) 
     return int(number * (1024 if found[3] else 1000) ** " kmgt".index(found[2].lower() or " "))
 
 
+def enough(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    """A number of bytes in which a run can work at all."""
+    found = size(context, parameter, value)
+    if found is not None and found < LEAST:
+        raise click.BadParameter(
+            f"{value!r} is {counted(found, 'byte')}, too few to run in: give 16MB at least, such as"
+            " 2GB or 500MB"
+        )
+    return found
+
+
 MEMORY = click.option(
     "--memory",
     metavar="SIZE",
-    callback=size,
+    callback=enough,
     help="Memory to stay within, such as 2GB.  [default: half of the machine's]",
 )
 RESTART = click.option(

@@ -14,6 +14,7 @@ from ann.dedup.result import Cluster
 from ann.dedup.words import byte_count, counted, measure_name, percent, probability
 
 CLUSTERS = 5  # largest ones shown
+SHOWN = 0.001  # seconds from which on an estimate is worth a word
 MEMBERS = 4  # removed members shown of each
 WIDTH = 60  # columns of an id
 
@@ -87,8 +88,9 @@ def _lines(outcome: Outcome) -> Iterator[str]:
         f" {counted(s.candidates, 'candidate')} besides exact copies"
     )
     if s.plan.why != ASKED:
-        costs = [f"{cost.seconds:.2g}" for cost in (s.plan.exact, s.plan.lsh) if cost]
-        estimate = f" ({' against '.join(costs)} s of one thread)" if costs else ""
+        costs = [cost.seconds for cost in (s.plan.exact, s.plan.lsh) if cost]
+        shown = " against ".join(f"{seconds:.2g}" for seconds in costs)
+        estimate = f" ({shown} s of one thread)" if max(costs, default=0) >= SHOWN else ""
         yield click.style("Engine", bold=True) + f"  {s.plan.engine}: {s.plan.why}{estimate}"
     if outcome.output is not None:
         yield click.style("Written", bold=True) + f" to {outcome.output}"

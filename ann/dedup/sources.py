@@ -21,7 +21,7 @@ from ann.dedup.output import is_output
 from ann.dedup.settings import InputError
 from ann.dedup.streams import Original, Piped
 from ann.dedup.tables import Csv, Parquet
-from ann.dedup.textfiles import ADVICE, TextFiles
+from ann.dedup.textfiles import ADVICE, TextFiles, is_binary
 from ann.dedup.unusable import Unusable
 from ann.dedup.work import is_work
 from ann.dedup.writing import Written
@@ -130,11 +130,17 @@ def open_sources(
     paths = [path for path in found.values() if path is not None]
     rows = [path for path in paths if row_format(path)]
     if rows and len(rows) < len(paths):
-        other = next(path for path in paths if not row_format(path))
-        only = f"*{other.suffix}" if other.suffix else other.name
+        others = [path for path in paths if not row_format(path)]
+        other = next((path for path in others if not is_binary(path)), None)
+        if other is None:
+            raise InputError(
+                f"{rows[0]} holds rows and {others[0]} is binary: choose the rows of a folder, such"
+                f" as --glob '{_like(rows[0])}'"
+            )
         raise InputError(
-            f"{rows[0]} holds rows and {other} is text: give them to separate runs, or choose files"
-            f" of a folder, such as --glob '{only}' or --glob '!*{row_format(rows[0])}*'"
+            f"{rows[0]} holds rows and {other} is text: give them to separate runs, or choose from"
+            f" a folder, such as --glob '{_like(rows[0])}' for the rows or"
+            f" --glob '{_like(other)}' for the text"
         )
     base = _common_folder([Path(argument) for argument in arguments if argument != "-"])
     named: dict[str, Path | None] = {}
@@ -172,6 +178,12 @@ def row_format(path: PurePath) -> str:
     packed = last in CODECS and first != ".parquet"
     suffix = first if packed else last
     return suffix if suffix in FORMATS else ""
+
+
+def _like(path: Path) -> str:
+    """A glob for the files of the kind of this one."""
+    packed = row_format(path) not in ("", path.suffix.lower())
+    return "*" + "".join(path.suffixes[-2 if packed else -1 :]) if path.suffix else path.name
 
 
 def _common_folder(arguments: list[Path]) -> str:

@@ -32,6 +32,13 @@ class Table(Rows):
         """Record batches of these columns, and the bytes of the file read so far."""
         raise NotImplementedError
 
+    def _check(self, columns: list[str], present: list[str]) -> None:
+        """Refuse a column that is missing, saying by which option another is chosen."""
+        for name in columns:
+            option = {self._id: "--id", self._text: "--text"}.get(name)
+            advice = f": choose one with {option}" if option and present else ""
+            check_columns([name], present, self.label, advice)
+
     def _keys(self, column: Any) -> Any:
         """A column of ids, null where one is missing."""
         return column
@@ -70,7 +77,7 @@ class Parquet(Table):
 
     def _read(self, columns: list[str]) -> Iterator[tuple[Any, int]]:
         with self._open() as file:
-            check_columns(columns, file.schema_arrow.names, self.label)
+            self._check(columns, file.schema_arrow.names)
             check_filtered(file.schema_arrow, self.label)  # before the search, not after it
             done = 0
             for record in file.iter_batches(ROWS_READ, columns=columns):
@@ -115,7 +122,7 @@ class Csv(Table):
     def _read(self, columns: list[str]) -> Iterator[tuple[Any, int]]:
         names, more = self._header()
         if names:
-            check_columns(columns, names, self.label)
+            self._check(columns, names)
         if more:
             places = [names.index(column) for column in columns]
             try:

@@ -25,6 +25,15 @@ FILES_A_BATCH = 256  # of tiny files, so that the progress bar moves
 ADVICE = "Rows are read from .jsonl, .ndjson, .json, .csv (also .gz, .zst) and .parquet"
 
 
+def is_binary(path: Path) -> bool:
+    """Whether a file is no text, as far as its beginning tells; one that cannot be read is not."""
+    try:
+        with open(path, "rb") as file:
+            return b"\0" in file.read(PROBE)
+    except OSError:
+        return False
+
+
 class TextFiles:
     """All text files of a job, as one source; a row's place is its file's number and the next."""
 

@@ -20,11 +20,9 @@ import click
 import numpy as np
 
 from ann.bands import choose_bands, s_curve
-from ann.dedup import engines
-from ann.dedup.arrays import Batch
+from ann.dedup.engines import Heard, choose_engine
 from ann.dedup.memory import deduplicate
 from ann.dedup.settings import InputError, Settings
-from ann.dedup.sketching import sketch_batch
 from ann.dedup.sources import Source
 from ann.dedup.texts import text_at
 from ann.dedup.unusable import Unusable
@@ -147,11 +145,12 @@ def plan(
     Of `neighbours` it is taken that they hold all the pairs of theirs that resemble one another.
     """
     texts = sample.texts
-    if len(texts) < 2:
+    if len(texts) < 2 and not neighbours:
         raise InputError("a sample needs two documents at least")
     documents = documents or sample.documents
     sizes = [len(text.encode()) for text in texts]
-    shingles = len(shingle(texts, ngram=settings.ngram, unit=settings.unit)[1]) / len(texts)
+    hashes = shingle(texts, ngram=settings.ngram, unit=settings.unit)[1]
+    shingles = len(hashes) / max(1, len(texts))
     choices = [
         _choice(texts, replace(settings, num_perm=num_perm), documents, shingles, neighbours)
         for num_perm in slots
@@ -160,7 +159,7 @@ def plan(
     if not choices:
         choose_bands(settings.threshold, settings.recall, slots[-1])  # says what is
     for choice in choices:
-        choice.seconds["read"] = sample.reading * documents / sample.documents
+        choice.seconds["read"] = sample.reading * documents / max(1, sample.documents)
     fit = [i for i, choice in enumerate(choices) if memory is None or choice.memory <= memory]
     if not fit:
         least = byte_count(min(choice.memory for choice in choices))
@@ -171,7 +170,7 @@ def plan(
         documents=documents,
         sampled=len(texts),
         shingles=shingles,
-        bytes=sum(sizes) / len(sizes),
+        bytes=sum(sizes) / max(1, len(sizes)),
         memory=memory,
         choices=choices,
         chosen=chosen,
@@ -200,7 +199,7 @@ def _choice(
         engine=settings.engine,
         threads=settings.threads,
     ).stats
-    times = documents / len(texts)
+    times = documents / max(1, len(texts))
     alike = min(stats.candidates, stats.pairs) if neighbours else 0
     candidates = alike * times + (stats.candidates - alike) * times**2
     more = candidates / max(1, stats.candidates)
@@ -209,7 +208,7 @@ def _choice(
         bands=stats.bands,
         rows=stats.rows,
         recall=stats.recall_at_threshold,
-        candidates_per_million=candidates / (documents / 1e6),
+        candidates_per_million=candidates / max(1, documents) * 1e6,
         memory=documents * (8 * stats.bands + 8 * shingles + DOCUMENT),
         seconds={
             stage: seconds * (max(more, times) if stage == "verify" else times)
@@ -257,8 +256,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     yield click.style("Take", bold=True) + f"  {command}"
     yield "      Measured on the sample, and scaled: reading, sketching and sorting with the number"
     yield "      of documents, candidates and comparing with its square. Writing is not in it."
-    yield "      The costs are those of --engine lsh. By default --engine auto may take exact, which"
-    yield "      finds every pair and has no use for signatures."
+    yield "      These are costs of --engine lsh. --engine auto may take exact instead, for which"
+    yield "      signatures do not matter."
 
 
 # ------------------------------------------------------------------------------------- a dry run
@@ -283,18 +282,28 @@ class Forecast:
         return asdict(self) | {"plan": plan | cost}
 
 
-def foresee(reading: "Reading", writing: "Writing", settings: Settings) -> Forecast:
-    """Check the arguments as a run does, and search a sample of the beginnings of its inputs."""
+def foresee(
+    reading: "Reading", writing: "Writing", settings: Settings, memory: int | None = None
+) -> Forecast:
+    """Check the arguments as a run does, and search a sample of the beginnings of its inputs.
+
+    The engine is chosen as a run in memory chooses it, from the same first documents; a run in
+    stages counts the documents first, and may choose otherwise where the two are close.
+    """
     if "-" in reading.inputs:
         raise InputError("standard input can be read only once: a dry run needs files")
+    from ann.dedup.job import all_batches
+
     reading.index(settings)
     target = writing.target(reading.inputs)
     sources = reading.open(Unusable(reading.skip_bad), copy=writing.copy, output=target)
     writing.check(sources)
     files = [original for source in sources for original in source.originals]
     sample = sample_texts(sources, budget=BEGINNING)
-    engine = _engine(sample, settings)
-    settings = replace(settings, engine=engine.engine)
+    unusable = Unusable(reading.skip_bad)
+    heard = Heard(lambda stage, done, total: None)
+    begun = all_batches(reading.open(unusable, output=target), unusable, heard)
+    _, settings, engine = choose_engine(begun, settings, heard, memory)
     return Forecast(
         files=len(files),
         input_bytes=sum(source.size for source in sources),
@@ -303,16 +312,6 @@ def foresee(reading: "Reading", writing: "Writing", settings: Settings) -> Forec
         plan=plan(sample, settings, slots=(settings.num_perm,), neighbours=True),
         why=engine.why,
     )
-
-
-def _engine(sample: Sample, settings: Settings) -> engines.Plan:
-    """Which engine a run would take, and why."""
-    if certain := engines.certain(settings):
-        return certain
-    texts = sample.texts
-    sizes = np.array([len(text.encode()) for text in texts], np.int64)
-    part = sketch_batch(Batch(texts, sizes), replace(settings, engine="lsh"))
-    return engines.make_plan([part], int(sizes.sum()), sample.documents, settings)
 
 
 def forecast_lines(forecast: Forecast) -> Iterator[str]:

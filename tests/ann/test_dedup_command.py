@@ -62,15 +62,20 @@ def test_the_wording_of_one_and_of_copies(write, command, json_lines):
 @pytest.mark.parametrize(
     ("arguments", "message", "code"),
     [
-        (["rows.jsonl", "--text", "body"], "no field 'body'; the fields are 'text', 'n'", 1),
-        (["rows.jsonl", "--id", "key"], "no field 'key'; the fields are 'text', 'n'", 1),
-        (["rows.csv", "--text", "body"], "no column 'body'; its columns are 'id', 'text'", 1),
-        (["rows.parquet", "--id", "k"], "no column 'k'; its columns are 'text', 'n'", 1),
+        (["rows.jsonl", "--text", "body"], "'text', 'n': choose one with --text", 1),
+        (["rows.jsonl", "--id", "key"], "the fields are 'text', 'n': choose one with --id", 1),
+        (["rows.csv", "--text", "body"], "'id', 'text': choose one with --text", 1),
+        (["rows.parquet", "--id", "k"], "are 'text', 'n': choose one with --id", 1),
         (["rows.parquet", "--text", "n"], "holds int64, not text: choose another (--text", 1),
         (["nowhere.jsonl"], "nowhere.jsonl does not exist", 1),
         (["folder", "--glob", "*.c"], "no file in folder matches the globs", 1),
         (["nothing"], "no file in nothing", 1),
-        (["folder", "rows.csv"], "such as --glob '*.txt' or --glob '!*.csv*'", 1),
+        (["folder", "rows.csv"], "--glob '*.csv' for the rows or --glob '*.txt' for", 1),
+        (
+            ["mixed"],
+            "mixed/b.bin is binary: choose the rows of a folder, such as --glob '*.jsonl.gz'",
+            1,
+        ),
         (["folder", "-"], "do not mix it with text files", 1),
         (["folder", "--id", "x"], "text files have none", 1),
         (["folder", "--glob", "[z-a]"], "cannot understand the glob '[z-a]'", 1),
@@ -88,6 +93,7 @@ def test_the_wording_of_one_and_of_copies(write, command, json_lines):
         (["rows.csv", "--num-perm", "65537"], "is not in the range 1<=x<=65536", 2),
         (["rows.csv", "--threshold", "0"], "--threshold", 2),
         (["rows.csv", "--threshold", "nan"], "threshold must be above 0", 1),
+        (["rows.csv", "--memory", "2"], "'2' is 2 bytes, too few to run in: give 16MB at least", 2),
         (["rows.csv", "--recall", "1"], "--recall", 2),
         (["rows.csv", "--threads", "0"], "--threads", 2),
         (["rows.csv", "--unit", "line"], "--unit", 2),
@@ -98,6 +104,8 @@ def test_what_is_refused(arguments, message, code, write, tmp_path, command, mon
     write("rows.jsonl", '{"text": "a", "n": 1}\n')
     write("rows.csv", "id,text\n1,a\n")
     write("folder/a.txt", "a")
+    write("mixed/b.bin", b"a\0b")
+    write("mixed/rows.jsonl.gz", b"")
     (tmp_path / "nothing").mkdir()
     pq.write_table(pa.table({"text": ["a"], "n": [1]}), tmp_path / "rows.parquet")
     monkeypatch.chdir(tmp_path)

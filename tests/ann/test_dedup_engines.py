@@ -12,6 +12,7 @@ import ann
 from ann._join import components
 from ann.dedup import InputError, engines, linking
 from ann.dedup.settings import Settings
+from ann.dedup.words import byte_count
 
 
 def found(result):
@@ -25,7 +26,10 @@ def test_the_cheaper_engine_is_taken_and_says_why(corpus, monkeypatch):
     assert plan.why.startswith("it finds every pair")
     monkeypatch.setattr(engines, "available_memory", lambda: 2 * plan.exact.bytes - 2)
     plan = ann.deduplicate(corpus).stats.plan
-    assert (plan.engine, plan.why) == ("lsh", "exact would not fit in 0.0 GB")
+    assert (plan.engine, plan.why) == (
+        "lsh",
+        f"exact would not fit in {byte_count(plan.exact.bytes - 1)}",
+    )
     monkeypatch.undo()
     monkeypatch.setattr(engines, "WORTH", -1.0)
     result = ann.deduplicate(corpus)
@@ -64,6 +68,8 @@ def test_the_engine_is_in_the_summary(corpus, command, write, json_lines, tmp_pa
     assert told["plan"]["exact"]["candidates"] == told["candidates"]
     assert "Engine  exact: it finds every pair" in command(path).output
     assert "Engine" not in command(path, "--engine", "lsh").output
+    shown = command(write("tiny.jsonl", json_lines(["some words"]))).output
+    assert "Engine  exact: it finds every pair, and makes the job no longer\n" in shown
 
 
 def contained(texts, threshold, oracle):

@@ -92,7 +92,7 @@ def test_explain_two_rows(write, tell, json_lines, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["0", "9", "--in", "rows.jsonl"], "no id or row '9' among 2 documents"),
+        (["0", "9", "--in", "rows.jsonl"], "'9' among 2 documents, numbered from 0: for an id"),
         (
             ["rows.jsonl", "a.txt"],
             "rows.jsonl holds rows: name two of them, and the file with --in",
@@ -146,6 +146,10 @@ def test_a_plan_keeps_to_a_budget(write, tell, json_lines, corpus):
     refused = tell("tune", path, "--memory", "1kB")
     assert "of memory at least" in refused.stderr
     assert "is no size" in " ".join(tell("tune", path, "--memory", "much").stderr.split())
+    told = json.loads(tell("tune", path, "--documents", "1e9", "--json").stdout)
+    assert told["documents"] == 10**9
+    assert "no number of documents" in tell("tune", path, "--documents", "1").stderr
+    assert "--engine auto may take exact" in tell("tune", path).stdout
 
 
 def test_a_plan_as_people_read_it(write, tell, json_lines, corpus):
@@ -209,6 +213,31 @@ def test_a_dry_run_says_what_a_run_then_does(engine, write, json_lines, corpus, 
     assert {path.name for path in out.iterdir()} == {name.rstrip("/") for name in names}
 
 
+@pytest.mark.parametrize("rows", [0, 1])
+def test_a_dry_run_of_nothing_is_a_plan(rows, write, json_lines, tell):
+    path = write("few.jsonl", json_lines(["some words"] * rows))
+    assert (
+        json.loads(tell("dedup", path, "--dry-run", "--json").stdout)["plan"]["documents"] == rows
+    )
+    assert f"about {rows} document" in tell("dedup", path, "--dry-run").stdout
+
+
+def test_a_dry_run_takes_the_engine_of_the_run(write, json_lines, corpus, tell, monkeypatch):
+    """From the same documents by the same estimate, though those that follow are unlike them."""
+    from ann.dedup import engines, jsonl
+
+    monkeypatch.setattr(engines, "SAMPLE", 300)
+    monkeypatch.setattr(jsonl, "BLOCK", 20_000)
+    path = write("rows.jsonl", json_lines([*corpus, *(" ".join(corpus[:20]) for _ in range(200))]))
+    plan = json.loads(tell("dedup", path, "--json").stdout)["plan"]
+    assert plan["sampled"] < len(corpus)
+    told = json.loads(tell("dedup", path, "--dry-run", "--json").stdout)
+    assert (told["plan"]["settings"]["engine"], told["why"]) == (plan["engine"], plan["why"])
+    plan = json.loads(tell("dedup", path, "--memory", "16MB", "--json").stdout)["plan"]
+    told = json.loads(tell("dedup", path, "--memory", "16MB", "--dry-run", "--json").stdout)
+    assert told["plan"]["settings"]["engine"] == plan["engine"]
+
+
 def test_a_dry_run_refuses_what_a_run_would(write, json_lines, tell, tmp_path):
     path = write("rows.jsonl", json_lines(["a", "b"]))
     (tmp_path / "mine").mkdir()
@@ -218,7 +247,6 @@ def test_a_dry_run_refuses_what_a_run_would(write, json_lines, tell, tmp_path):
         ([path, "-o", tmp_path / "mine"], "is no output of this command"),
         ([path, "--report"], "--report needs an output folder"),
         ([path, "--text", "body"], "no field 'body'"),
-        ([write("one.jsonl", '{"text": "a"}')], "two documents at least"),
     ):
         result = tell("dedup", *arguments, "--dry-run")
         assert result.exit_code == 1
