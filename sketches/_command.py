@@ -69,3 +69,15 @@ def batches(file: str, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
 
     with progress_bar() as progress:
         yield from read_columns(file, columns, lambda done, total: progress("count", done, total))
+
+
+@contextmanager
+def refused(file: str | None, column: str | None) -> Iterator[None]:
+    """What cannot be counted, named by its column."""
+    from sketches._files import InputError
+
+    try:
+        yield
+    except (TypeError, ValueError, OverflowError) as error:
+        where = f"{file or '-'}: column {column!r}" if column else f"{file or '-'}"
+        raise InputError(f"{where}: {error}") from error

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sketches._command import batches, named, plain, printed, shown
+from sketches._command import batches, named, plain, printed, refused, shown
 
 if TYPE_CHECKING:
     from sketches import TopK
@@ -52,17 +52,26 @@ def _arriving() -> Iterator[tuple[list[bytes]]]:
         yield ([b"".join(rest)],)
 
 
-def _integers(values: Any) -> Any:
-    """A column of weights as integers; those of CSV are text."""
-    values = values.to_pylist() if hasattr(values, "to_pylist") else values
-    if None in values:
-        raise ValueError("a weight is missing")
-    for kind in set(map(type, values)) - {int, str}:
-        raise ValueError(f"weights are whole numbers, not {kind.__name__}")
+def _integers(values: Any, before: int) -> list[int]:
+    """A column of weights as integers, those of CSV are text; `before`: rows read earlier."""
+    in_order = hasattr(values, "to_pylist")  # rows of JSON may have been sorted by their types
+    values = values.to_pylist() if in_order else values
     try:
-        return list(map(int, values))
-    except ValueError as error:
-        raise ValueError(f"weights are whole numbers: {error}") from None
+        if set(map(type, values)) <= {int, str}:
+            return list(map(int, values))
+    except ValueError:
+        pass
+    place, bad = next((i, value) for i, value in enumerate(values) if not _whole(value))
+    where = f" in row {before + place + 1:,} of the data" if in_order else ""
+    what = "is missing" if bad is None else "is empty" if bad == "" else f"is {bad!r}"
+    raise ValueError(f"a weight{where} {what}: weights are whole numbers")
+
+
+def _whole(value: Any) -> bool:
+    try:
+        return type(value) is int or (type(value) is str and int(value) is not None)
+    except ValueError:
+        return False
 
 
 def _report(sketch: "TopK", k: int, nulls: int) -> list[str]:
@@ -92,31 +101,52 @@ def top(
 
     FILE is a table (.csv, .jsonl, .parquet), whose rows are counted by a column, or text, whose
     lines are; also .gz or .zst; - or nothing for standard input. However long the stream, memory is
-    bounded. For one that does not end: tail -f log | tractable top --live
+    bounded. For one that does not end: tail -f log | tractable top --live (in between, a program
+    like cut holds back what comes slowly, unless started as stdbuf -oL cut).
     """
     from sketches import TopK
 
     if weight and not column:
         raise click.UsageError("--weight needs --column: a table has both")
-    if live and (column or file != "-" or as_json or not sys.stdout.isatty()):
-        raise click.UsageError(
-            "--live shows the lines of standard input on a terminal: for a column, cut it out"
-            " before, with jq for example"
-        )
+    if live:
+        _refuse_live(file, column, as_json)
     sketch, nulls = TopK(max(k, KEPT)), 0
     columns = tuple(name for name in (column, weight) if name)
     with _explained():
         if live:
             _show_live(sketch, k)
         else:
+            rows = 0
             for items, *weights in batches(file, columns):
-                nulls += sketch.update(items, *map(_integers, weights))
+                with refused(file, weight):
+                    each = [_integers(values, rows) for values in weights]
+                with refused(file, column):
+                    nulls += sketch.update(items, *each)
+                rows += len(items)
     if as_json:
         found = [heavy._asdict() | {"item": plain(heavy.item)} for heavy in sketch.top(k)]
         summary = {"total": sketch.total, "missing": nulls, "others_at_most": sketch.offset}
         printed(json.dumps(summary | {"top": found}))
     else:
         printed("\n".join(_report(sketch, k, nulls)))
+
+
+def _refuse_live(file: str, column: str | None, as_json: bool) -> None:
+    """Say why this cannot be shown live, if so."""
+    reason = ""
+    if file != "-":
+        reason = f"reads standard input, not a file: tail -n +1 -f {file} | tractable top --live"
+    elif column:
+        reason = (
+            "shows lines: cut the column out before, with a program that does not hold lines back,"
+            " such as stdbuf -oL cut -d, -f1, or jq --unbuffered"
+        )
+    elif as_json:
+        reason = "shows a picture, not JSON: leave out one of the two"
+    elif not sys.stdout.isatty():
+        reason = "draws on a terminal, and standard output is none: leave --live out"
+    if reason:
+        raise click.UsageError(f"--live {reason}")
 
 
 def _show_live(sketch: "TopK", k: int) -> None:
@@ -197,10 +227,13 @@ def count(
     counts = dict.fromkeys(items, 0)
     total = missing = 0
     with _explained():
+        rows = 0
         for batch, *weights in batches(file, tuple(n for n in (column, weight) if n)):
             hashes, valid = hash64(batch, return_valid=True)
             missing += len(valid) - len(hashes)
-            each = list(compress(_integers(weights[0]), valid)) if weights else []
+            with refused(file, weight):
+                each = [*compress(_integers(weights[0], rows), valid)] if weights else []
+            rows += len(valid)
             total += sum(each) if weights else len(hashes)
             for item in counts:
                 wanted = _hash_like(batch, item)

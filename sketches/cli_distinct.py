@@ -2,13 +2,12 @@
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 import click
 
-from sketches._command import batches, named, plain, printed, shown
+from sketches._command import batches, named, plain, printed, refused, shown
 from sketches._files import InputError, explained
 from sketches.hll import HyperLogLog
 from sketches.hll_groups import GroupedCounts
@@ -76,7 +75,7 @@ def _count(
     sketch, rows, missing = HyperLogLog(p), 0, 0
     if file is not None or not images:
         for (values,) in batches(file or "-", [column] if column is not None else []):
-            with _refused(file, column):
+            with refused(file, column):
                 missing += sketch.update(values)
             rows += len(values)
     for path in images:
@@ -89,23 +88,13 @@ def _count_by(file: str, column: str, by: str, p: int) -> GroupedCounts:
     for keys, values in batches(file, [by, column]):
         if isinstance(keys, list):  # of JSON: numbers and texts may come side by side
             keys = [key if key is None else _word(key) for key in keys]
-        with _refused(file, column):
+        with refused(file, column):
             groups.update(keys, values)
     return groups
 
 
 def _word(key: Any) -> str:
     return key if isinstance(key, str) else json.dumps(key)
-
-
-@contextmanager
-def _refused(file: str | None, column: str | None) -> Iterator[None]:
-    """What cannot be hashed, named by its column."""
-    try:
-        yield
-    except (TypeError, ValueError, OverflowError) as error:
-        where = f"{file or '-'}: column {column!r}" if column else f"{file or '-'}"
-        raise InputError(f"{where}: {error}") from error
 
 
 # ------------------------------------------------------------------------ images

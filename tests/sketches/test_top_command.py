@@ -126,8 +126,14 @@ def test_what_is_refused(files, tmp_path):
         (("top", files / "words.csv"), "choose one of"),
         (("top", files / "words.csv", "--weight", "n"), "--weight needs --column"),
         (("count", files / "words.csv", "--item", "a", "--weight", "n"), "--weight needs"),
-        (("top", files / "words.csv", "--column", "n", "--weight", "word"), "weight is missing"),
-        (("top", "--live"), "--live shows"),
+        (
+            ("top", files / "words.csv", "--column", "n", "--weight", "word"),
+            "row 1 of the data is 'word0'",
+        ),
+        (("top", "--live"), "--live draws on a terminal"),
+        (("top", files / "words.txt", "--live"), "standard input, not a file: tail"),
+        (("top", "--live", "--column", "n"), "stdbuf -oL cut"),
+        (("top", "--live", "--json"), "not JSON"),
         (("count", files / "words.txt"), "--item"),
     ):
         done = run(*words)
@@ -139,12 +145,25 @@ def test_what_is_refused(files, tmp_path):
         ('{"w": "a", "n": -1}\n', "CountSketch"),
         ('{"w": "a", "n": null}\n', "missing"),
         ('{"w": "a", "n": 1}\n{"w": 1, "n": 1}\n', "items for a TopK of"),
+        ('{"w": "a", "n": "x"}\n', "rows.jsonl: column 'n': a weight is 'x'"),
+        ('{"w": "a", "n": 1}\n{"w": 1, "n": 1}\n', "rows.jsonl: column 'w': int items for"),
     ):
         path = tmp_path / "rows.jsonl"
         path.write_text(rows)
         done = run("top", path, "--column", "w", "--weight", "n")
         assert done.exit_code == 1
         assert message in done.stderr
+    for cell, message in (
+        ("x", "is 'x'"),
+        ("1.5", "is '1.5'"),
+        ('""', "is empty"),
+        ("", "is miss"),
+    ):
+        path = tmp_path / "rows.csv"
+        path.write_text(f"w,n\na,1\nb,{cell}\n")
+        for words in (("top", path), ("count", path, "--item", "a")):
+            done = run(*words, "--column", "w", "--weight", "n")
+            assert f"rows.csv: column 'n': a weight in row 2 of the data {message}" in (done.stderr)
     table = pa.table({"t": np.array(["2026-01-01"], "M8[s]")})
     pq.write_table(table, tmp_path / "times.parquet")
     assert "datetime" in run("count", tmp_path / "times.parquet", "--item", "1").stderr
