@@ -146,8 +146,8 @@ def _refuse_name(name: str, packed: str) -> None:
 
 
 def _refuse_binary(head: bytes, label: str) -> None:
-    """Refuse what is no text by the first bytes of it; those of bzip2 hold no NUL."""
-    if b"\0" in head[:PROBE] or head[4:10] == b"1AY&SY":
+    """Refuse what is no text by its first bytes; bzip2 and small images may hold no NUL."""
+    if b"\0" in head[:PROBE] or head[4:10] == b"1AY&SY" or head[1:3] == b"\1\7":
         raise InputError(
             f"{label} is binary, or text in UTF-16: lines are those of UTF-8 text (also .gz, .zst),"
             " tables are .csv, .jsonl and .parquet, by these names; of an image saved before, give"

@@ -276,6 +276,14 @@ def test_names_that_are_no_text_are_refused(tmp_path, name, advice):
             list(read_columns(path, columns))
 
 
+def of_two_items():
+    sketch = HyperLogLog(12)
+    sketch.update(["a", "b"])
+    image = sketch.to_bytes()
+    assert b"\0" not in image
+    return image
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -283,6 +291,7 @@ def test_names_that_are_no_text_are_refused(tmp_path, name, advice):
         "text\n".encode("utf-16"),
         bz2.compress(b"text\n" * 9),
         HyperLogLog(12).to_bytes(),
+        of_two_items(),
     ],
 )
 def test_binary_files_are_no_lines(tmp_path, content):
