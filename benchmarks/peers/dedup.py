@@ -18,7 +18,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 
 from dedup_baseline import duplicate_flags
@@ -61,8 +63,14 @@ def main() -> None:
             return lambda: subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
 
         print(f"{rows.stat().st_size / 1e6:.1f} MB, {options.threads} threads for ours")
+        runs = count()  # each into a new folder, as the baseline has no former output to remove
+
+        def once(settings: Settings) -> Callable[[], object]:
+            return lambda: run([str(rows)], settings, output=Path(folder, f"run{next(runs)}"))
+
         jobs = {
-            "ours": lambda: run([str(rows)], settings, output=out, force=True),
+            "ours": once(settings),
+            "ours, lsh": once(replace(settings, engine="lsh")),
             "baseline": lambda: duplicate_flags(str(rows)),
         }
         for job in jobs.values():
