@@ -67,7 +67,7 @@ def stream(rounds=40):
         source, library = Path(folder, "stream.c"), Path(folder, "stream.so")
         source.write_text(STREAM)
         # or GCC makes the copy loop a call of memcpy, which passes the caches by
-        flags = ["-O3", "-march=native", "-fno-tree-loop-distribute-patterns", f"-DN={size // 8}"]
+        flags = ["-O3", "-fno-tree-loop-distribute-patterns", f"-DN={size // 8}"]
         command = ["cc", *flags, "-fPIC", "-shared", source, "-o", library]
         subprocess.run(command, check=True)
         theirs = ctypes.CDLL(str(library))
