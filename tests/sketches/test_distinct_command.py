@@ -159,11 +159,12 @@ def test_saving_replaces_no_device(command, tmp_path):
     assert round(HyperLogLog.from_bytes((tmp_path / "target").read_bytes()).estimate()) == 1
 
 
-def test_a_bar_needs_no_rich(monkeypatch):
+def test_a_bar_needs_no_rich(monkeypatch, capsys):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     monkeypatch.setattr(_command, "find_spec", lambda name: None)
     with _command.progress_bar() as progress:
         progress("count", 1, 2)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_keys_of_every_kind_are_shown_as_such(command, tmp_path):
