@@ -38,8 +38,9 @@ if SANITIZE:
 if COVERAGE:
     MACROS += [("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")]
 
-AVX2 = ["-mavx2", "-mbmi", "-mbmi2", "-mpopcnt", "-mfma"]
-AVX512 = [*AVX2, *(f"-mavx512{part}" for part in ("f", "bw", "dq", "vl", "cd"))]
+AVX2 = ["-mavx2", "-mbmi", "-mbmi2", "-mpopcnt", "-mfma", "-mf16c"]
+AVX512_PARTS = ("f", "bw", "dq", "vl", "cd", "vnni", "vpopcntdq")  # of Ice Lake and Zen 4
+AVX512 = [*AVX2, *(f"-mavx512{part}" for part in AVX512_PARTS)]
 LIBRARIES = {}  # instruction set -> its compiler flags; sources are csrc/*_<isa>.c
 if MACHINE in ("x86_64", "amd64"):
     LIBRARIES |= {"avx2": AVX2, "avx512": AVX512}
@@ -75,6 +76,7 @@ EXTENSIONS = [
     "ann._pairs",
     "ann._jsonl",
     "ann._join",
+    "ann._distance",
 ]
 ALONE = ["costs._measure", "costs._spans"]  # without SHARED, which would import sketches
 

@@ -31,8 +31,10 @@ void check_fill(uint8_t *p, size_t n);
  * not see. Never freed. `size` is rounded up to pages; the end is what *end says. */
 uint8_t *check_guarded(size_t size, uint8_t **end);
 
+void check_codes(int level);
 void check_costs(int level);
 void check_counters(int level);
+void check_distance(int level);
 void check_hash(int level);
 void check_hll(int level);
 void check_jaccard(int level);

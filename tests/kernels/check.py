@@ -21,7 +21,7 @@ CROSS = {"aarch64": ("aarch64-linux-gnu-gcc", ["qemu-aarch64", "-L", "/usr/aarch
 
 def flags():
     """The flags of each instruction set, read from setup.py so that they cannot drift apart."""
-    wanted, found = {"CFLAGS", "AVX2", "AVX512"}, {}
+    wanted, found = {"CFLAGS", "AVX2", "AVX512_PARTS", "AVX512"}, {}
     for node in ast.parse((ROOT / "setup.py").read_text()).body:
         if isinstance(node, ast.Assign) and node.targets[0].id in wanted:
             exec(compile(ast.Module([node], []), "setup.py", "exec"), found)

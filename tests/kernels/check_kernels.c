@@ -10,8 +10,10 @@ static const struct {
     const char *name;
     void (*run)(int level);
 } CHECKS[] = {
+    {"codes", check_codes},
     {"costs", check_costs},
     {"counters", check_counters},
+    {"distance", check_distance},
     {"hash", check_hash},
     {"hll", check_hll},
     {"jaccard", check_jaccard},
