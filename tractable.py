@@ -9,7 +9,7 @@ import click
 
 COMMANDS = {  # name -> module, and what `tractable --help` says without loading it
     "count": ("sketches.cli", "Count how often given items come."),
-    "costs": ("costs.cli", "What it will cost: machine, roofline, fit, speedup, pipeline."),
+    "costs": ("costs.cli", "What it will cost: machine, roofline, fit, speedup, pipeline, llm."),
     "dedup": ("ann.cli", "Find near-duplicate documents and keep one of a kind."),
     "sketch": ("ann.cli", "First stage of dedup: read the texts into a work folder."),
     "pairs": ("ann.cli", "Second stage: find and verify the pairs."),

@@ -13,6 +13,10 @@ except ModuleNotFoundError as error:
 from costs.crossing import Crossover, crossover
 from costs.fits import Fit, Prediction, fit_times
 from costs.fusion import Fusion, FusionCheck
+from costs.llm.architecture import Experts, Latent, Transformer
+from costs.llm.chips import CHIPS, Chip
+from costs.llm.conventions import Conventions
+from costs.llm.step import Step
 from costs.machine import Machine, Measured
 from costs.pipeline import Check, Pipeline, load_report
 from costs.report import Outlook, Report, Stage
@@ -22,13 +26,18 @@ from costs.timing import fit
 from costs.usl import Interval, Scaling, usl_fit
 
 __all__ = [
+    "CHIPS",
     "AboveRoofError",
     "Check",
+    "Chip",
+    "Conventions",
     "Crossover",
+    "Experts",
     "Fit",
     "Fusion",
     "FusionCheck",
     "Interval",
+    "Latent",
     "Machine",
     "Measured",
     "Outlook",
@@ -41,6 +50,8 @@ __all__ = [
     "Scaling",
     "Span",
     "Stage",
+    "Step",
+    "Transformer",
     "amdahl",
     "crossover",
     "fit",

@@ -2,7 +2,6 @@
 
 import csv
 import importlib
-import json
 import math
 import os
 import sys
@@ -13,66 +12,18 @@ from typing import Any
 
 import click
 
+from costs._command import Duration, Number, as_json, on_terminal, refuse, save, show
+from costs.llm.cli import llm
+
 WITHIN = (
     "Budget at every --at: its interval must hold. Seconds, or with a unit: ns, us, ms, s, min, h;"
     " with --measure memory bytes."
 )
-BROKEN = 1  # exit code of a budget that is broken, as of any other failure
-
-
-class Number(click.ParamType):  # type: ignore[type-arg]  # generic in the stubs alone
-    """A number such as 1000000, 1e6 or 10_000."""
-
-    name = "number"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        try:
-            found = float(value)
-        except ValueError:
-            self.fail(f"{value!r} is no number", param, ctx)
-        if not (math.isfinite(found) and found > 0):
-            self.fail(f"{value!r} is not above 0", param, ctx)
-        return found
-
-
-class Duration(click.ParamType):  # type: ignore[type-arg]
-    """Seconds, or a number with a unit."""
-
-    name = "duration"
-    UNITS = (("ns", 1e-9), ("us", 1e-6), ("ms", 1e-3), ("min", 60.0), ("h", 3600.0), ("s", 1.0))
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        text, factor = str(value).strip(), 1.0
-        for unit, size in self.UNITS:
-            if text.endswith(unit):
-                text, factor = text.removesuffix(unit), size
-                break
-        return Number().convert(text, param, ctx) * factor
-
-
-def as_json(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
-
-
-def _show(as_json: bool, found: dict[str, Any], text: str, broken: list[str]) -> None:
-    """Print, and leave with 1 if a budget is broken."""
-    if as_json:
-        click.echo(json.dumps(found | {"broken": broken}, default=str))
-    else:
-        click.echo(text)
-    for each in broken:
-        click.echo(f"over budget: {each}", err=True)
-    if broken:
-        raise SystemExit(BROKEN)
-
-
-def _refuse(error: Exception) -> click.ClickException:
-    return click.ClickException(str(error))
 
 
 @click.group()
 def costs() -> None:
-    """What it will cost, before it is built: the machine, its roof, growth, scaling, pipelines."""
+    """What it will cost, before it is built: machine, roof, growth, scaling, pipelines, models."""
 
 
 @costs.command()
@@ -87,12 +38,14 @@ def machine(
     """Measure bandwidth, arithmetic, latency and call overhead of this machine."""
     from costs.machine import Machine
 
-    found = Machine.measure(budget, threads=threads, cache=not fresh, progress=_progress("measure"))
+    found = Machine.measure(
+        budget, threads=threads, cache=not fresh, progress=on_terminal("measure")
+    )
     read = found.bandwidth["DRAM"]["read"].best / 1e9
     broken = []
     if min_bandwidth is not None and read < min_bandwidth:
         broken.append(f"memory is read at {read:.1f} GB/s, below {min_bandwidth:g}")
-    _show(as_json, found.as_dict(), str(found), broken)
+    show(as_json, found.as_dict(), str(found), broken)
 
 
 @costs.command()
@@ -130,7 +83,9 @@ def roofline(
         raise click.UsageError("--bytes and --seconds go together")
     broken: list[str] = []
     try:
-        source = Machine.load(stored) if stored else Machine.measure(progress=_progress("measure"))
+        source = (
+            Machine.load(stored) if stored else Machine.measure(progress=on_terminal("measure"))
+        )
         roofs = Roofline(source, peak=peak)
         lines = [
             f"{level:5}{roofs.bandwidth(level) / 1e9:8.1f} GB/s, "
@@ -144,10 +99,10 @@ def roofline(
             if at_least is not None and point.reached < at_least:
                 broken.append(f"{point.reached:.0%} of the roof, below {at_least:.0%}")
         if plot:
-            _save(roofs.plot(), plot)
+            save(roofs.plot(), plot)
     except (ValueError, ImportError) as error:
-        raise _refuse(error) from error
-    _show(as_json, roofs.as_dict(), "\n".join(lines), broken)
+        raise refuse(error) from error
+    show(as_json, roofs.as_dict(), "\n".join(lines), broken)
 
 
 @costs.command()
@@ -209,32 +164,32 @@ def fit(
                 measure=measure,  # type: ignore[arg-type]
                 n_min=n_min,
                 n_max=n_max,
-                progress=_progress("measure"),
+                progress=on_terminal("measure"),
             )
         predictions = {n: found.predict(n, level) for n in at}
         if plot:
-            _save(found.plot(), plot)
+            save(found.plot(), plot)
     except (ValueError, ImportError) as error:
-        raise _refuse(error) from error
+        raise refuse(error) from error
     except Exception as error:  # of the function that is measured
         given = f"what {make_input} makes of n" if make_input else "n, a whole number"
         raise click.ClickException(
             f"{source}, given {given}, raised {type(error).__name__}: {error}; name with --input a"
             " function that makes its input from n"
         ) from error
-    show = duration if found.unit == "s" else lambda v: f"{v:.4g} {found.unit}"
+    written = duration if found.unit == "s" else lambda v: f"{v:.4g} {found.unit}"
     lines = [str(found), f"about {found.formula} {found.unit}"]
     for n, (low, mid, high) in predictions.items():
-        lines.append(f"at n = {n:,.0f}: {show(mid)} ({show(low)} .. {show(high)})")
+        lines.append(f"at n = {n:,.0f}: {written(mid)} ({written(low)} .. {written(high)})")
         if within is not None and high > within:
-            broken.append(f"up to {show(high)} at n = {n:,.0f}, above {show(within)}")
+            broken.append(f"up to {written(high)} at n = {n:,.0f}, above {written(within)}")
     worst = max(found.classes, key=CLASSES.index)
     if at_most is not None and CLASSES.index(worst) > CLASSES.index(at_most):
         broken.append(f"{found}, not at most O({at_most})")
     told = found.as_dict() | {
         "predictions": [{"n": n} | p._asdict() for n, p in predictions.items()]
     }
-    _show(as_json, told, "\n".join(lines), broken)
+    show(as_json, told, "\n".join(lines), broken)
 
 
 @costs.command()
@@ -289,7 +244,7 @@ def speedup(
             if peak:
                 lines.append(f"peak of {peak.throughput:.4g} at {peak.workers:.4g} workers")
             if plot:
-                _save(fitted.plot(), plot)
+                save(fitted.plot(), plot)
         table = {p: float(speed(p)) for p in counts}
         lines += [f"{p:6,} workers: {s:.4g} x" for p, s in table.items()]
         if price is not None:
@@ -297,13 +252,13 @@ def speedup(
             found["stop"] = priced.stop
             lines.append(f"stop at {priced.stop} workers ({priced.reason})")
     except (ValueError, ImportError) as error:
-        raise _refuse(error) from error
+        raise refuse(error) from error
     found |= {"ceiling": ceiling if math.isfinite(ceiling) else None, "speedup": table}
     best = max(table.values())
     broken = []
     if need is not None and best < need:
         broken.append(f"at most {best:.3g} x with {workers} workers, below {need:g}")
-    _show(as_json, found, "\n".join(lines), broken)
+    show(as_json, found, "\n".join(lines), broken)
 
 
 @costs.command()
@@ -353,7 +308,7 @@ def pipeline(
             Path(html).write_text(report.html(), encoding="utf-8")
         except OSError as error:
             raise click.ClickException(f"cannot write {html}: {error.strerror}") from error
-    _show(as_json, report.as_dict() | {"what_if": payoffs}, "\n".join(lines), broken)
+    show(as_json, report.as_dict() | {"what_if": payoffs}, "\n".join(lines), broken)
 
 
 def _pair(text: str) -> tuple[str, float]:
@@ -406,20 +361,4 @@ def _function(name: str) -> Callable[[Any], Any]:
     return found  # type: ignore[no-any-return]
 
 
-def _save(axes: Any, path: str) -> None:
-    try:
-        axes.figure.savefig(path)
-    except OSError as error:
-        raise ValueError(f"cannot write {path}: {error.strerror}") from error
-
-
-def _progress(label: str) -> Callable[[float, float], None]:
-    """Seconds used, on a terminal; nothing in a pipe."""
-    if not sys.stderr.isatty():
-        return lambda done, budget: None
-
-    def show(done: float, budget: float) -> None:
-        end = "\r" if done < budget else "\r\033[K"
-        click.echo(f"{label}: {done:.0f} of {budget:.0f} s{end}", nl=False, err=True)
-
-    return show
+costs.add_command(llm)

@@ -10,6 +10,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from costs.crossing import Crossover
     from costs.fits import Fit
@@ -22,8 +23,11 @@ AHEAD = 100.0  # times the largest size: as far as intervals are checked
 
 
 def _axes(axes: "Axes | None") -> "Axes":
-    if axes is not None:
-        return axes
+    return new_figure(7.0, 4.5).subplots() if axes is None else axes
+
+
+def new_figure(width: float, height: float) -> "Figure":
+    """An empty figure, in inches."""
     try:
         from matplotlib.figure import Figure
     except ModuleNotFoundError as error:
@@ -32,7 +36,7 @@ def _axes(axes: "Axes | None") -> "Axes":
         raise ImportError(
             "plots need matplotlib, which is not installed: pip install 'tractable[plots]'"
         ) from None
-    return Figure(figsize=(7.0, 4.5), layout="constrained").subplots()
+    return Figure(figsize=(width, height), layout="constrained")
 
 
 def draw_fit(
