@@ -69,9 +69,12 @@ bench: dev  ## benchmark the last commit in asv's own environment
 	$(BIN)/asv machine --yes >/dev/null
 	$(BIN)/asv run 'HEAD^!'
 
-bench-quick: dev  ## run each benchmark once on the working tree
-	$(BIN)/asv machine --yes >/dev/null
-	$(BIN)/asv run --python=same --quick --dry-run --show-stderr
+bench-quick: dev  ## run each benchmark once on the working tree; errors and bytes must be as accepted
+	$(BIN)/asv check --python=same
+	$(BIN)/python -m benchmarks.quick
+
+bench-accept: dev  ## take the errors and bytes of the working tree for right
+	$(BIN)/python -m benchmarks.quick --accept
 
 docs: dev  ## the documentation, in docs/_build
 	$(BIN)/sphinx-build -q -W --keep-going docs docs/_build
@@ -89,4 +92,4 @@ clean:  ## remove all that was built
 	rm -rf .venv .venv-demo build dist docs/_build *.egg-info
 	find sketches ann costs -name '*.so' -delete
 
-.PHONY: help dev demo test test-slow lint asan neon bench bench-quick docs plots dist clean
+.PHONY: help dev demo test test-slow lint asan neon bench bench-quick bench-accept docs plots dist clean

@@ -1,29 +1,71 @@
 """CountMin, CountSketch, TopK and windows: throughput, bytes, and the error for them."""
 
+from functools import cache
+
 import numpy as np
 
-from sketches import CountMin, CountSketch, TopK, Windowed
+import sketches
 
-from .common import Benchmark
-
-KINDS = {
-    "count-min": CountMin,
-    "conservative": lambda width, depth: CountMin(width, depth, conservative=True),
-    "count-sketch": CountSketch,
-}
+from .common import COUNT, Benchmark, Sketch, integers, zipf
 
 
-class Table(Benchmark):
-    """A million numbers into 4 rows that fit into L1, L2, and no cache."""
+@cache
+def counts(exponent):
+    """The items of a stream, and how often each came."""
+    return np.unique(zipf(exponent), return_counts=True)
 
-    params = (list(KINDS), [1 << 10, 1 << 16, 1 << 22])
+
+class Table(Sketch):
+    """Four rows; a Zipf(1.1) stream of 100,000 numbers, all of them asked for again.
+
+    The error is the root mean square over the distinct items, as a share of the stream.
+    """
+
+    params = ([1 << 8, 1 << 10, 1 << 12, 1 << 14],)
+    param_names = ("width",)
+    asked = COUNT
+
+    def data(self, width):
+        return zipf(1.1)
+
+    def ask(self, structure):
+        return structure.estimate(self.items)
+
+    def error(self, width):
+        items, truth = counts(1.1)
+        wrong = self.full.estimate(items).astype(float) - truth
+        return float(np.sqrt(np.mean(wrong**2))) / COUNT
+
+
+class CountMin(Table):
+    def build(self, width):
+        return sketches.CountMin(width, 4)
+
+
+class ConservativeCountMin(Table):
+    def build(self, width):
+        return sketches.CountMin(width, 4, conservative=True)
+
+
+class CountSketch(Table):
+    def build(self, width):
+        return sketches.CountSketch(width, 4)
+
+
+class SparkCountMin(Table):
+    def build(self, width):
+        return sketches.SparkCountMin(width, 4, 1)
+
+
+class OutOfCache(Benchmark):
+    """Different numbers into 4 rows that fit into L2, and into no cache."""
+
+    params = (["count-min", "count-sketch"], [1 << 16, 1 << 22])
     param_names = ("kind", "width")
 
     def setup(self, kind, width):
-        super().setup()
-        self.items = self.rng.integers(-(2**63), 2**63, 1_000_000)
-        self.sketch = KINDS[kind](width, 4)
-        self.sketch.update(self.items)
+        self.sketch = filled(kind, width)
+        self.items = integers()
 
     def time_update(self, kind, width):
         self.sketch.update(self.items)
@@ -31,79 +73,59 @@ class Table(Benchmark):
     def time_estimate(self, kind, width):
         self.sketch.estimate(self.items)
 
-    def time_merge(self, kind, width):
-        self.sketch.merge(self.sketch)
 
-    def track_nbytes(self, kind, width):
-        return self.sketch.nbytes
-
-    track_nbytes.unit = "bytes"
-
-
-class Error(Benchmark):
-    """A Zipf stream of 10^5 items into 16 KiB."""
-
-    params = (list(KINDS), [0.8, 1.1, 1.5])
-    param_names = ("kind", "exponent")
-
-    def track_relative_rmse(self, kind, exponent):
-        """Root mean square error over the distinct items, as a share of the stream."""
-        weights = np.arange(1, 50_001) ** -exponent
-        stream = self.rng.choice(50_000, 100_000, p=weights / weights.sum())
-        sketch = KINDS[kind](1024, 4)
-        sketch.update(stream)
-        items, counts = np.unique(stream, return_counts=True)
-        return float(np.sqrt(np.mean((sketch.estimate(items) - counts) ** 2.0)) / len(stream))
+@cache
+def filled(kind, width):
+    sketch = {"count-min": sketches.CountMin, "count-sketch": sketches.CountSketch}[kind](width, 4)
+    sketch.update(integers())
+    return sketch
 
 
-class Top(Benchmark):
-    """A Zipf stream of a million numbers, and as many words of them."""
+class TopK(Sketch):
+    """A Zipf(1.1) stream of 100,000 numbers, or words.
 
-    params = (["numbers", "words"], [100, 1000, 10_000])
-    param_names = ("items", "k")
+    The error is what an item without a counter may weigh, as a share of the stream.
+    """
 
-    def setup(self, items, k):
-        super().setup()
-        self.items = self.rng.zipf(1.1, 1_000_000).astype(np.int64)
-        if items == "words":
-            self.items = self.items.astype("S")
-        self.sketch = TopK(k)
-        self.sketch.update(self.items)
+    params = ([100, 1000, 10_000], ["numbers", "words"])
+    param_names = ("k", "items")
 
-    def time_update(self, items, k):
-        TopK(self.sketch.k).update(self.items)
+    def data(self, k, items):
+        return zipf(1.1) if items == "numbers" else zipf(1.1).astype("S")
 
-    def time_top(self, items, k):
-        self.sketch.top()
+    def build(self, k, items):
+        return sketches.TopK(k)
 
-    def time_merge(self, items, k):
-        self.sketch.copy().merge(self.sketch)
+    def ask(self, structure):
+        return structure.top()
 
-    def time_to_and_from_bytes(self, items, k):
-        TopK.from_bytes(self.sketch.to_bytes())
-
-    def track_nbytes(self, items, k):
-        return self.sketch.nbytes
-
-    def track_offset(self, items, k):
-        """What an item without a counter may weigh, as a share of the stream."""
-        return self.sketch.offset / self.sketch.total
-
-    track_nbytes.unit = "bytes"
+    def error(self, k, items):
+        return self.full.offset / self.full.total
 
 
-class Window(Benchmark):
-    """An hour of a million events in minutes."""
+class Windowed(Sketch):
+    """The last hour of 100,000 events in two, in so many steps.
 
-    def setup(self):
-        super().setup()
-        self.items = self.rng.integers(0, 10_000, 1_000_000)
-        self.times = np.sort(self.rng.integers(0, 3600, 1_000_000))
-        self.window = Windowed(CountMin(1 << 12, 4), size=3600, slots=60)
-        self.window.update(self.items, self.times)
+    The error is that of a CountMin of the whole hour: of its counts, as a share of the stream.
+    """
 
-    def time_update(self):
-        Windowed(CountMin(1 << 12, 4), size=3600, slots=60).update(self.items, self.times)
+    params = ([6, 60],)
+    param_names = ("slots",)
 
-    def time_merged(self):
-        self.window.merged()
+    def data(self, slots):
+        return zipf(1.1), np.sort(integers(below=7200))
+
+    def build(self, slots):
+        return sketches.Windowed(sketches.CountMin(1 << 10, 4), size=3600, slots=slots)
+
+    def fill(self, structure):
+        structure.update(*self.items)
+
+    def ask(self, structure):
+        return structure.merged()
+
+    def error(self, slots):
+        items, times = self.items
+        items, truth = np.unique(items[times >= times[-1] - 3600], return_counts=True)
+        wrong = self.full.merged().estimate(items).astype(float) - truth
+        return float(np.sqrt(np.mean(wrong**2))) / int(truth.sum())

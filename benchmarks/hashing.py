@@ -1,8 +1,10 @@
-"""Throughput of the hashing core: seconds for a million items, one thread.
+"""Throughput of the hashing core: seconds for 100,000 items, one thread.
 
 `fused` hands blocks of hashes to a sink that costs nothing, as a sketch's update does; `array` also
 writes a fresh array of results, whose pages the system has to map.
 """
+
+from functools import cache
 
 import numpy as np
 from asv_runner.benchmarks.mark import SkipNotImplemented
@@ -10,93 +12,95 @@ from asv_runner.benchmarks.mark import SkipNotImplemented
 from sketches import _cpu, _probe
 from sketches.hashing import hash64
 
-from .common import SEED
+from .common import COUNT, Benchmark, integers, rng, strings
 
-COUNT = 1_000_000
 LEVELS = ("baseline", "neon", "avx2", "avx512")
 
 
-def use(level):
-    if level not in _cpu.available():
-        raise SkipNotImplemented(f"{level} is not on this machine")
-    _cpu.set_isa(level)
+USUAL = _cpu.isa()
 
 
-def numbers(dtype="i8"):
-    return np.random.default_rng(SEED).integers(0, 2**63, COUNT).astype(dtype)
+class AtLevel(Benchmark):
+    """With the kernels of a level, the first parameter."""
+
+    def setup(self, level, *_):
+        if level not in _cpu.available():
+            raise SkipNotImplemented(f"{level} is not on this machine")
+        _cpu.set_isa(level)
+
+    def teardown(self, *_):
+        _cpu.set_isa(USUAL)
 
 
-def decimal_strings():
-    """Strings of about 19 bytes."""
-    return numbers().astype(str).tolist()
-
-
-class Numbers:
+class Numbers(AtLevel):
     """A numpy array of numbers."""
 
-    version = "1"
-    params = (("i8", "i4", "f8"), LEVELS)
-    param_names = ("dtype", "isa")
+    params = (LEVELS, ("i8", "i4", "f8"))
+    param_names = ("isa", "dtype")
 
-    def setup(self, dtype, level):
-        use(level)
-        self.items = numbers(dtype)
+    def setup(self, level, dtype):
+        super().setup(level)
+        self.items = integers().astype(dtype)
 
-    def time_array(self, dtype, level):
+    def time_array(self, level, dtype):
         hash64(self.items)
 
-    def time_fused(self, dtype, level):
+    def time_fused(self, level, dtype):
         _probe.drain(self.items)
 
 
-class Strings:
+class Strings(AtLevel):
     """Decimal strings of about 19 bytes in every container."""
 
-    version = "1"
-    params = (("arrow", "view", "dictionary", "U", "S", "list"), LEVELS)
-    param_names = ("container", "isa")
+    params = (LEVELS, ("arrow", "view", "dictionary", "U", "S", "list"))
+    param_names = ("isa", "container")
 
-    def setup(self, container, level):
-        use(level)
-        pyarrow = __import__("pyarrow")
-        texts = decimal_strings()
-        make = {
-            "arrow": pyarrow.array,
-            "view": lambda x: pyarrow.array(x, pyarrow.string_view()),
-            "dictionary": lambda x: pyarrow.array(
-                x[:10_000] * (COUNT // 10_000)
-            ).dictionary_encode(),
-            "U": np.array,
-            "S": lambda x: np.array(x).astype("S"),
-            "list": list,
-        }
-        self.items = make[container](texts)
+    def setup(self, level, container):
+        super().setup(level)
+        self.items = held(container)
 
-    def time_array(self, container, level):
+    def time_array(self, level, container):
         hash64(self.items)
 
-    def time_fused(self, container, level):
+    def time_fused(self, level, container):
         _probe.drain(self.items)
 
 
-class Objects:
+@cache
+def held(container):
+    """Strings in what users hold."""
+    pyarrow = __import__("pyarrow")
+    make = {
+        "arrow": pyarrow.array,
+        "view": lambda x: pyarrow.array(x, pyarrow.string_view()),
+        "dictionary": lambda x: pyarrow.array(x[:1000] * (COUNT // 1000)).dictionary_encode(),
+        "U": np.array,
+        "S": lambda x: np.array(x).astype("S"),
+        "list": list,
+    }
+    return make[container](strings())
+
+
+@cache
+def objects():
+    """Numbers in lists, a table, and sets of words in lists and as a column."""
+    pyarrow = __import__("pyarrow")
+    dice = rng()
+    table = pyarrow.table({"a": integers(), "b": strings()})
+    words = np.array(strings(2000)).astype("U6")
+    sets = words[dice.integers(0, len(words), (COUNT // 100, 100))].tolist()
+    return integers().tolist(), dice.random(COUNT).tolist(), table, sets, pyarrow.array(sets)
+
+
+class Objects(AtLevel):
     """Lists of numbers, rows of a table, sets of words, one scalar at a time."""
 
-    version = "1"
     params = (LEVELS,)
     param_names = ("isa",)
 
     def setup(self, level):
-        use(level)
-        pyarrow = __import__("pyarrow")
-        rng = np.random.default_rng(SEED)
-        self.ints, self.floats = numbers().tolist(), rng.random(COUNT).tolist()
-        self.table = pyarrow.table({"a": numbers(), "b": decimal_strings()})
-        words = np.array(
-            ["".join(map(chr, rng.integers(97, 123, rng.integers(2, 10)))) for _ in range(20_000)]
-        )
-        self.sets = [row.tolist() for row in words[rng.integers(0, len(words), (10_000, 100))]]
-        self.lists = pyarrow.array(self.sets)
+        super().setup(level)
+        self.ints, self.floats, self.table, self.sets, self.lists = objects()
 
     def time_list_of_int(self, level):
         hash64(self.ints)

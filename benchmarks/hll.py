@@ -2,119 +2,133 @@
 
 import numpy as np
 
-from sketches import HyperLogLog, PostgresHLL, group_distinct
+import sketches
 
-from .common import SEED, Benchmark
-from .hashing import LEVELS, use
+from .common import SEED, Benchmark, Sketch, integers, strings
+from .hashing import LEVELS, AtLevel
+
+TRIALS = 60
 
 
-class Update(Benchmark):
-    """A million int64, of which all differ or a hundred come again and again."""
+def relative_rmse(make, n=20_000):
+    """Over TRIALS streams of n items, each under another seed or of other items."""
+    squares = 0.0
+    for trial in range(TRIALS):
+        sketch = make(trial)
+        sketch.update(np.arange(trial * n, (trial + 1) * n))
+        squares += (sketch.estimate() / n - 1) ** 2
+    return (squares / TRIALS) ** 0.5
 
-    params = (LEVELS, [12, 14, 18], ["distinct", "repeated"])
+
+class HyperLogLog(Sketch):
+    """100,000 different int64; 1.04 / sqrt(2^p) by theory."""
+
+    params = ([8, 10, 12, 14, 16],)
+    param_names = ("p",)
+
+    def build(self, p):
+        return sketches.HyperLogLog(p)
+
+    def error(self, p):
+        return relative_rmse(lambda trial: sketches.HyperLogLog(p, SEED + trial))
+
+    def track_image_bytes(self, p):
+        return len(self.full.to_bytes("hll4"))
+
+    track_image_bytes.unit = "bytes"
+
+
+class PostgresHLL(Sketch):
+    """100,000 different int64 into the image of postgresql-hll."""
+
+    params = ([10, 12, 14],)
+    param_names = ("log2m",)
+
+    def build(self, log2m):
+        return sketches.PostgresHLL(log2m)
+
+    def error(self, log2m):
+        return relative_rmse(lambda _: sketches.PostgresHLL(log2m))
+
+
+class Update(AtLevel):
+    """100,000 int64, of which all differ or a hundred come again and again."""
+
+    params = (LEVELS, [12, 18], ["distinct", "repeated"])
     param_names = ("isa", "p", "items")
 
     def setup(self, level, p, items):
-        super().setup()
-        use(level)
-        high = 2**63 if items == "distinct" else 100
-        self.items = self.rng.integers(0, high, 1_000_000)
+        super().setup(level)
+        self.items = integers() if items == "distinct" else integers(below=100)
 
     def time_update(self, level, p, items):
-        HyperLogLog(p).update(self.items)
+        sketches.HyperLogLog(p).update(self.items)
 
 
 class Containers(Benchmark):
-    """A million items in what users hold."""
+    """100,000 items in what users hold."""
 
     params = (["list of int", "list of str", "arrow strings", "hashes"],)
     param_names = ("container",)
 
     def setup(self, container):
-        super().setup()
-        numbers = self.rng.integers(0, 2**63, 1_000_000)
         make = {
-            "list of int": numbers.tolist,
-            "list of str": lambda: numbers.astype(str).tolist(),
-            "arrow strings": lambda: __import__("pyarrow").array(numbers.astype(str).tolist()),
-            "hashes": lambda: numbers.astype(np.uint64),
+            "list of int": integers().tolist,
+            "list of str": strings,
+            "arrow strings": lambda: __import__("pyarrow").array(strings()),
+            "hashes": lambda: integers().astype(np.uint64),
         }
         self.items = make[container]()
 
     def time_update(self, container):
-        sketch = HyperLogLog()
+        sketch = sketches.HyperLogLog()
         (sketch.update_hashes if container == "hashes" else sketch.update)(self.items)
 
     def time_postgres(self, container):
-        counter = PostgresHLL()
+        counter = sketches.PostgresHLL()
         (counter.update_hashes if container == "hashes" else counter.update)(self.items)
 
 
-class Sketch(Benchmark):
+class Small(Benchmark):
     """One sketch of n items."""
 
-    params = ([12, 14], [3, 100, 100_000])
-    param_names = ("p", "n")
+    params = ([3, 100],)
+    param_names = ("n",)
 
-    def setup(self, p, n):
-        self.sketch, self.other = HyperLogLog(p), HyperLogLog(p)
+    def setup(self, n):
+        self.sketch, self.other = sketches.HyperLogLog(), sketches.HyperLogLog()
         self.sketch.update(range(n))
         self.other.update(range(n // 2, 2 * n))
 
-    def time_thousand_merges(self, p, n):
+    def time_thousand_merges(self, n):
         merged = self.sketch.copy()
         for _ in range(1000):
             merged.merge(self.other)
 
-    def time_hundred_estimates_of_unions(self, p, n):
+    def time_hundred_estimates_of_unions(self, n):
         for _ in range(100):
             (self.sketch | self.other).estimate()
 
-    def time_hundred_images(self, p, n):
-        for _ in range(100):
-            HyperLogLog.from_bytes(self.sketch.to_bytes("hll4"))
-
-    def track_nbytes(self, p, n):
+    def track_nbytes(self, n):
         return self.sketch.nbytes
 
-    def track_image_bytes(self, p, n):
-        return len(self.sketch.to_bytes("hll4"))
-
-    track_nbytes.unit = track_image_bytes.unit = "bytes"
-
-
-class Error(Benchmark):
-    """RMS relative error over 500 streams; 0.013 and 0.016 by theory at p = 12."""
-
-    params = ([10, 12], [1000, 100_000], ["one stream", "merged"])
-    param_names = ("p", "n", "history")
-
-    def track_rms(self, p, n, history):
-        items, squares = np.arange(n), 0.0
-        for seed in range(SEED, SEED + 500):
-            sketch = HyperLogLog(p, seed)
-            sketch.update(items)
-            sketch = sketch | sketch if history == "merged" else sketch
-            squares += (sketch.estimate() / n - 1) ** 2
-        return (squares / 500) ** 0.5
+    track_nbytes.unit = "bytes"
 
 
 class Groups(Benchmark):
-    """A million rows of so many keys."""
+    """100,000 rows of so many keys."""
 
-    params = ([100, 10_000, 300_000],)
+    params = ([100, 10_000],)
     param_names = ("keys",)
 
     def setup(self, keys):
-        super().setup()
-        self.keys = self.rng.integers(0, keys, 1_000_000)
-        self.items = self.rng.integers(0, 2**62, 1_000_000)
+        self.keys, self.items = integers(below=keys), integers()
 
     def time_group_distinct(self, keys):
-        group_distinct(self.keys, self.items)
+        sketches.group_distinct(self.keys, self.items)
 
     def track_nbytes_a_key(self, keys):
-        counts = group_distinct(self.keys, self.items)
+        counts = sketches.group_distinct(self.keys, self.items)
         return counts.nbytes / len(counts)
 
     track_nbytes_a_key.unit = "bytes"

@@ -17,3 +17,4 @@ class Import(Benchmark):
         return sum(path.stat().st_size for path in Path(sketches.__file__).parent.glob("*.so"))
 
     track_compiled_nbytes.unit = "bytes"
+    track_compiled_nbytes.gated = False  # the compiler's choice
