@@ -77,6 +77,8 @@ EXTENSIONS = [
     "ann._jsonl",
     "ann._join",
     "ann._distance",
+    "ann._arrow_vectors",
+    "ann._slots",
 ]
 ALONE = ["costs._measure", "costs._spans"]  # without SHARED, which would import sketches
 

@@ -6,8 +6,6 @@ csrc/lsh_index.h are joined here with the users' ids.
 """
 
 import operator
-import os
-import secrets
 import struct
 import threading
 
@@ -21,6 +19,7 @@ from libc.string cimport memset
 from ann._pairs import band_keys, candidate_pairs
 from ann.bands import check_share, choose_bands, s_curve
 from sketches import FormatError, MinHash
+from sketches._files import replacing
 from sketches._frame import pack, unpack
 from sketches._signatures import EMPTY, check_num_perm
 from sketches.minhash import FAMILIES as _FAMILIES
@@ -253,20 +252,10 @@ cdef class MinHashLSH:
         return index
 
     def save(self, path):
-        """Write the image to a file, all or nothing: beside it first, then renamed."""
-        path = os.fsdecode(path)
+        """Write the image to a file, all or nothing."""
         image = self.to_bytes()
-        beside = os.path.join(os.path.dirname(path), f".{secrets.token_hex(8)}.partial")
-        file = open(beside, "xb")
-        try:
-            with file:
-                file.write(image)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, path)
-        except BaseException:
-            os.unlink(beside)
-            raise
+        with replacing(path) as file:
+            file.write(image)
 
     @staticmethod
     def load(path):

@@ -4,6 +4,8 @@ import csv
 import gzip
 import importlib
 import io
+import os
+import secrets
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -87,3 +89,31 @@ def check_columns(wanted: Iterable[str], present: list[str], where: str, advice:
             raise InputError(f"{where} has no column {name!r}; its columns are {there}{advice}")
         if present.count(name) > 1:
             raise InputError(f"{where} has {present.count(name)} columns named {name!r}")
+
+
+@contextmanager
+def replacing(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Iterator[IO[bytes]]:
+    """A file to be written in the place of `path`, all or nothing.
+
+    It is written beside it, brought to the disk and renamed: whoever is killed or fails at any
+    moment leaves the old file or the new one. What a killed process may leave is a hidden
+    `.*.partial` beside it.
+    """
+    name = os.fsdecode(path)
+    folder = os.path.dirname(name)
+    beside = os.path.join(folder, f".{secrets.token_hex(8)}.partial")
+    file = open(beside, "xb")  # noqa: SIM115, as what follows must not unlink another's file
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, name)
+    except BaseException:
+        os.unlink(beside)
+        raise
+    entry = os.open(folder or ".", os.O_RDONLY)  # the new name, too, has to reach the disk
+    try:
+        os.fsync(entry)
+    finally:
+        os.close(entry)
