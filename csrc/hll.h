@@ -39,6 +39,7 @@
 #define HLL_LIST 8           /* at the 8th coupon a list is given up */
 #define HLL_LG_SET 5         /* the smallest table */
 #define HLL_OVERREAD 8       /* bytes behind the registers that a gather may read */
+#define HLL_BLOCK 512        /* items whose coupons are made at once */
 
 typedef enum { HLL_AS_LIST = 0, HLL_AS_SET = 1, HLL_AS_DENSE = 2 } hll_state;
 typedef enum { HLL_4 = 0, HLL_6 = 1, HLL_8 = 2 } hll_kind; /* bits a register in an image */
@@ -66,6 +67,10 @@ typedef struct {
 } hll;
 
 typedef struct {
+    /* The coupons of n <= HLL_BLOCK items, in order, but for those that a sketch of coupons surely
+     * holds. */
+    size_t (*unheld)(const hll *s, const uint64_t *h1, const uint64_t *h2, size_t n,
+                     uint32_t *coupons);
     /* Take n items, by both halves of their hashes, into registers that are not stale. */
     void (*update)(hll_dense *d, const uint64_t *h1, const uint64_t *h2, size_t n);
     /* p = byte-wise maximum of p and q; n is a multiple of 16. */
@@ -98,6 +103,9 @@ static inline uint32_t hll_value(uint64_t h2) {
 static inline uint32_t hll_coupon(uint64_t h1, uint64_t h2) {
     return hll_value(h2) << 26 | (uint32_t)(h1 & HLL_ADDRESS);
 }
+
+/* The step between one probe of a set and the next, odd so that it meets every cell. */
+#define HLL_STRIDE(coupon, lg) ((((coupon) & HLL_ADDRESS) >> (lg)) | 1)
 
 /* 2^-v, by its exponent. */
 static inline double hll_weight(uint32_t v) {

@@ -16,11 +16,35 @@
 
 #include "hll.h"
 
+#define HLL_PROBE probe_avx512
+
 static void update_avx512(hll_dense *d, const uint64_t *h1, const uint64_t *h2, size_t n);
+static inline size_t probe_avx512(const uint32_t *table, uint32_t lg, uint32_t round,
+                                  uint32_t *coupons, size_t n);
 #include "hll_inl.h"
 
-#define BLOCK 512   /* items put side by side at once */
 #define WARM 9      /* from this `low` on less than 2 % of the vectors pass: the branch is no guess */
+
+static inline size_t probe_avx512(const uint32_t *table, uint32_t lg, uint32_t round,
+                                  uint32_t *coupons, size_t n) {
+    const __m512i mask = _mm512_set1_epi32((1 << lg) - 1);
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i += 16) {
+        __mmask16 lanes = (__mmask16)(n - i < 16 ? (1u << (n - i)) - 1 : 0xFFFF);
+        __m512i coupon = _mm512_maskz_loadu_epi32(lanes, coupons + i);
+        __m512i stride = _mm512_and_si512(coupon, _mm512_set1_epi32(HLL_ADDRESS));
+        stride = _mm512_or_si512(_mm512_srl_epi32(stride, _mm_cvtsi32_si128((int)lg)),
+                                 _mm512_set1_epi32(1));
+        stride = _mm512_mullo_epi32(stride, _mm512_set1_epi32((int)round));
+        __m512i at = _mm512_and_si512(_mm512_add_epi32(coupon, stride), mask);
+        __m512i cell = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), lanes, at, table, 4);
+        __mmask16 missed = _mm512_mask_cmpneq_epu32_mask(lanes, cell, coupon);
+        __m512i rest = _mm512_maskz_compress_epi32(missed, coupon);
+        _mm512_mask_storeu_epi32(coupons + kept, lanes, rest); /* over what has been read */
+        kept += (size_t)__builtin_popcount(missed);
+    }
+    return kept;
+}
 
 /* Which of eight items raise their registers, as these are now. */
 static inline unsigned rises(const hll_dense *d, __m512i address, __m512i h2, __mmask8 lanes) {
@@ -33,7 +57,7 @@ static inline unsigned rises(const hll_dense *d, __m512i address, __m512i h2, __
 }
 
 static inline void raise_block(hll_dense *d, const uint64_t *h1, const uint64_t *h2, size_t n) {
-    uint64_t at[BLOCK + LANES], rest[BLOCK + LANES], mask = hll_mask(d);
+    uint64_t at[HLL_BLOCK + LANES], rest[HLL_BLOCK + LANES], mask = hll_mask(d);
     const __m512i address = _mm512_set1_epi64((INT64_C(1) << d->p) - 1);
     size_t kept = 0;
     for (size_t i = 0; i < n; i += LANES) {
@@ -57,8 +81,8 @@ static inline void raise_block(hll_dense *d, const uint64_t *h1, const uint64_t 
 }
 
 static void update_avx512(hll_dense *d, const uint64_t *h1, const uint64_t *h2, size_t n) {
-    for (size_t i = 0; i < n; i += BLOCK) {
-        size_t m = n - i < BLOCK ? n - i : BLOCK;
+    for (size_t i = 0; i < n; i += HLL_BLOCK) {
+        size_t m = n - i < HLL_BLOCK ? n - i : HLL_BLOCK;
         if (d->low < WARM)
             raise_block(d, h1 + i, h2 + i, m);
         else

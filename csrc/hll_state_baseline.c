@@ -8,9 +8,6 @@
 #pragma STDC FP_CONTRACT OFF
 #endif
 
-/* The step between one probe and the next, odd so that it meets every cell. */
-#define STRIDE(coupon, lg) ((((coupon) & HLL_ADDRESS) >> (lg)) | 1)
-
 /* ------------------------------------------------------------------- memory */
 
 void hll_init(hll *s, uint32_t p) {
@@ -71,7 +68,7 @@ size_t hll_nbytes(const hll *s) {
 
 uint32_t *hll_find(uint32_t *table, uint32_t lg_size, uint32_t coupon) {
     uint32_t mask = (UINT32_C(1) << lg_size) - 1, at = coupon & mask;
-    uint32_t stride = STRIDE(coupon, lg_size);
+    uint32_t stride = HLL_STRIDE(coupon, lg_size);
     while (table[at] && table[at] != coupon) at = (at + stride) & mask; /* ends: never quite full */
     return &table[at];
 }
@@ -171,12 +168,16 @@ int hll_update_sharing(hll *s, uint32_t coupon, uint32_t **spare) {
 
 int hll_update(const hll_kernels *kernels, hll *s, const uint64_t *h1, const uint64_t *h2,
                size_t n) {
-    size_t i = 0;
-    for (; i < n && s->state != HLL_AS_DENSE; i++)
-        if (hll_update_coupon(s, hll_coupon(h1[i], h2[i]))) return -1;
-    if (i == n) return 0;
+    uint32_t coupons[HLL_BLOCK];
+    while (n && s->state != HLL_AS_DENSE) {
+        size_t m = n < HLL_BLOCK ? n : HLL_BLOCK, left = kernels->unheld(s, h1, h2, m, coupons);
+        for (size_t i = 0; i < left; i++) /* dense meanwhile, perhaps: what it holds raises nothing */
+            if (hll_update_coupon(s, coupons[i])) return -1;
+        h1 += m, h2 += m, n -= m;
+    }
+    if (!n) return 0;
     hll_refresh(s->as.dense);
-    kernels->update(s->as.dense, h1 + i, h2 + i, n - i);
+    kernels->update(s->as.dense, h1, h2, n);
     return 0;
 }
 

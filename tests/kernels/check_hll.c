@@ -47,6 +47,40 @@ static void check_update(const hll_kernels *kernels, uint32_t p, size_t n) {
     free(want);
 }
 
+/* Of the coupons of a stream those that are left out are held, and the rest come in order; of a stream
+ * that has been taken, few are left. */
+static void check_unheld(const hll_kernels *kernels, uint32_t p, size_t n) {
+    static uint8_t *end;
+    uint64_t h1[HLL_BLOCK], h2[HLL_BLOCK];
+    uint32_t *coupons;
+    hll s;
+    if (!end) check_guarded(HLL_BLOCK * sizeof *coupons, &end);
+    coupons = (uint32_t *)(void *)end - n;
+    hll_init(&s, p);
+    fill_hashes(h1, h2, n);
+    for (size_t taken = 0;; taken++) {
+        size_t kept = kernels->unheld(&s, h1, h2, n, coupons), k = 0;
+        for (size_t i = 0; i < n; i++) {
+            uint32_t coupon = hll_coupon(h1[i], h2[i]), held = 0;
+            for (uint32_t j = 0; j < (s.state == HLL_AS_LIST ? s.n : 0); j++)
+                held |= s.as.list[j] == coupon;
+            if (s.state == HLL_AS_SET) held = *hll_find(s.as.set, s.lg_size, coupon) != 0;
+            if (k < kept && coupons[k] == coupon)
+                k++;
+            else if (!held)
+                FAIL("unheld: p %u, item %zu of %zu is lost", p, i, n);
+        }
+        if (k != kept) FAIL("unheld: p %u, %zu items", p, n);
+        if (taken == n) {
+            if (kept > n / 32 + n / 8) FAIL("unheld: p %u, %zu of %zu items are left", p, kept, n);
+            break;
+        }
+        if (hll_update_coupon(&s, hll_coupon(h1[taken], h2[taken]))) FAIL("no memory");
+        if (s.state == HLL_AS_DENSE) break;
+    }
+    hll_free(&s);
+}
+
 static void check_max(const hll_kernels *kernels, size_t n) {
     uint8_t *end, *p, q[512], want[512];
     check_guarded(n, &end);
@@ -121,6 +155,7 @@ void check_hll(int level) {
     const hll_kernels *kernels = hll_kernels_for(level);
     for (size_t j = 0; j < sizeof sizes / sizeof *sizes; j++) {
         for (uint32_t p = 4; p <= 12; p += 2) check_update(kernels, p, sizes[j]);
+        for (uint32_t p = 7; p <= 13; p += 3) check_unheld(kernels, p, sizes[j] % (HLL_BLOCK + 1));
         for (uint32_t p = 4; p <= 13; p++) check_states(kernels, p, sizes[j]);
         for (uint32_t p = 4; p <= 10; p += 3) check_damage(kernels, p, sizes[j]);
     }
