@@ -2,6 +2,7 @@
 
 import math
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ from importlib.util import find_spec
 from typing import Any
 
 import click
+
+from sketches._stdin import Interrupt
 
 Progress = Callable[[str, int, int], None]  # the stage, how much of it is done, how much it has
 
@@ -63,12 +66,24 @@ def progress_bar() -> Iterator[Progress]:
         )
 
 
-def batches(file: str, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-    """The batches of a file's columns, with a bar on a terminal."""
+def batches(file: str, columns: Sequence[str], interrupt: Interrupt) -> Iterator[tuple[Any, ...]]:
+    """The batches of a file's columns, to Ctrl-C, with a bar on a terminal."""
     from sketches.streams import read_columns
 
+    stdin = interrupt.standard_input() if file == "-" else None
     with progress_bar() as progress:
-        yield from read_columns(file, columns, lambda done, total: progress("count", done, total))
+        yield from interrupt.until(
+            read_columns(
+                file, columns, lambda done, total: progress("count", done, total), stdin=stdin
+            )
+        )
+
+
+def told(interrupt: Interrupt, without: str = "") -> None:
+    """Where Ctrl-C has ended the input, say so, and exit as it would have had."""
+    if interrupt.happened:
+        click.echo(f"Interrupted: this is of what came before{without}", err=True)
+        click.get_current_context().exit(128 + signal.SIGINT)
 
 
 @contextmanager

@@ -1,24 +1,32 @@
 """`tractable top` and `tractable count`: what comes most often in a stream, and how often."""
 
 import json
-import os
-import select
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import compress, islice
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from sketches._command import batches, named, plain, printed, refused, shown
+from sketches._command import (
+    batches,
+    named,
+    plain,
+    printed,
+    refused,
+    shown,
+    told,
+)
+from sketches._stdin import Interrupt
 
 if TYPE_CHECKING:
     from sketches import TopK
 
 KEPT = 1000  # items that `top` keeps at least: a hundred times as many as are shown cost nothing
 REFRESH = 0.25  # seconds between two pictures of --live
-BLOCK = 1 << 20  # bytes of a live stream at once
 
 
 @contextmanager
@@ -30,26 +38,6 @@ def _explained() -> Iterator[None]:
         yield
     except (InputError, TypeError, ValueError, OverflowError) as error:
         raise click.ClickException(str(error)) from error
-
-
-def _arriving() -> Iterator[tuple[list[bytes]]]:
-    """The lines of standard input as they come; none when a picture is due without any."""
-    source = sys.stdin.buffer.fileno()
-    rest: list[bytes] = []  # of a line, however long, that has not ended
-    while True:
-        if not select.select([source], [], [], REFRESH)[0]:
-            yield ([],)
-            continue
-        block = os.read(source, BLOCK)
-        if not block:
-            break
-        rest.append(block)
-        if b"\n" in block:
-            *lines, last = b"".join(rest).replace(b"\r\n", b"\n").split(b"\n")
-            rest = [last] if last else []
-            yield (lines,)
-    if rest:
-        yield ([b"".join(rest)],)
 
 
 def _integers(values: Any, before: int) -> list[int]:
@@ -74,7 +62,7 @@ def _whole(value: Any) -> bool:
         return False
 
 
-def _report(sketch: "TopK", k: int, nulls: int) -> list[str]:
+def _report(sketch: "TopK", nulls: int, k: int) -> list[str]:
     """The lines that `top` prints."""
     rows = []
     for heavy in sketch.top(k):
@@ -102,45 +90,46 @@ def top(
     FILE is a table (.csv, .jsonl, .parquet), whose rows are counted by a column, or text, whose
     lines are; also .gz or .zst; - or nothing for standard input. However long the stream, memory is
     bounded. For one that does not end: tail -f log | tractable top --live (in between, a program
-    like cut holds back what comes slowly, unless started as stdbuf -oL cut).
+    like cut holds back what comes slowly, unless started as stdbuf -oL cut). Ctrl-C ends the input,
+    and what came before is shown.
     """
     from sketches import TopK
+    from sketches._live import live_columns
 
     if weight and not column:
         raise click.UsageError("--weight needs --column: a table has both")
     if live:
-        _refuse_live(file, column, as_json)
-    sketch, nulls = TopK(max(k, KEPT)), 0
+        _refuse_live(file, as_json)
+    sketch, nulls, rows = TopK(max(k, KEPT)), 0, 0
     columns = tuple(name for name in (column, weight) if name)
-    with _explained():
-        if live:
-            _show_live(sketch, k)
-        else:
-            rows = 0
-            for items, *weights in batches(file, columns):
-                with refused(file, weight):
-                    each = [_integers(values, rows) for values in weights]
-                with refused(file, column):
-                    nulls += sketch.update(items, *each)
-                rows += len(items)
+    with _explained(), Interrupt() as interrupt, _screen(live, k) as draw:
+        lines = interrupt.lines() if live else None
+        source = (
+            interrupt.until(live_columns(lines, columns))
+            if lines
+            else batches(file, columns, interrupt)
+        )
+        for items, *weights in source:
+            with refused(file, weight):
+                each = [_integers(values, rows) for values in weights]
+            with refused(file, column):
+                nulls += sketch.update(items, *each)
+            rows += len(items)
+            draw(partial(_report, sketch, nulls))
     if as_json:
         found = [heavy._asdict() | {"item": plain(heavy.item)} for heavy in sketch.top(k)]
         summary = {"total": sketch.total, "missing": nulls, "others_at_most": sketch.offset}
         printed(json.dumps(summary | {"top": found}))
     else:
-        printed("\n".join(_report(sketch, k, nulls)))
+        printed("\n".join(_report(sketch, nulls, k)))
+    told(interrupt)
 
 
-def _refuse_live(file: str, column: str | None, as_json: bool) -> None:
+def _refuse_live(file: str, as_json: bool) -> None:
     """Say why this cannot be shown live, if so."""
     reason = ""
     if file != "-":
         reason = f"reads standard input, not a file: tail -n +1 -f {file} | tractable top --live"
-    elif column:
-        reason = (
-            "shows lines: cut the column out before, with a program that does not hold lines back,"
-            " such as stdbuf -oL cut -d, -f1, or jq --unbuffered"
-        )
     elif as_json:
         reason = "shows a picture, not JSON: leave out one of the two"
     elif not sys.stdout.isatty():
@@ -149,8 +138,12 @@ def _refuse_live(file: str, column: str | None, as_json: bool) -> None:
         raise click.UsageError(f"--live {reason}")
 
 
-def _show_live(sketch: "TopK", k: int) -> None:
-    """Pictures of the sketch until the stream ends, or Ctrl-C ends it."""
+@contextmanager
+def _screen(live: bool, k: int) -> Iterator[Callable[[Callable[[int], list[str]]], None]]:
+    """What shows a report of k items, or as many as have room, if it is time; or does not."""
+    if not live:
+        yield lambda report: None
+        return
     from sketches._files import need
 
     need("rich")
@@ -158,26 +151,19 @@ def _show_live(sketch: "TopK", k: int) -> None:
     from rich.live import Live
     from rich.text import Text
 
+    drawn = 0.0
+
+    def draw(report: Callable[[int], list[str]]) -> None:
+        nonlocal drawn
+        now = time.monotonic()
+        if now - drawn >= REFRESH:
+            height, width = screen.console.height, screen.console.width
+            lines = [line[: width - 1] for line in report(max(1, min(k, height - 2)))]
+            screen.update(Text("\n".join(lines)), refresh=True)
+            drawn = now
+
     with Live(console=Console(), auto_refresh=False, transient=True) as screen:
-        try:
-            clock = 0.0
-            for (lines,) in _arriving():
-                sketch.update(lines)
-                clock = _redraw(screen, Text, sketch, k, clock)
-        except KeyboardInterrupt:  # what has been counted is what was asked for
-            pass
-
-
-def _redraw(screen: Any, text: Any, sketch: "TopK", k: int, drawn: float) -> float:
-    import time
-
-    now = time.monotonic()
-    if now - drawn < REFRESH:
-        return drawn
-    rows = max(1, min(k, screen.console.height - 2))
-    lines = [line[: screen.console.width - 1] for line in _report(sketch, rows, 0)]
-    screen.update(text("\n".join(lines)), refresh=True)
-    return now
+        yield draw
 
 
 # ------------------------------------------------------------------------- count
@@ -226,9 +212,10 @@ def count(
         raise click.UsageError("--weight needs --column: a table has both")
     counts = dict.fromkeys(items, 0)
     total = missing = 0
-    with _explained():
+    columns = tuple(name for name in (column, weight) if name)
+    with _explained(), Interrupt() as interrupt:
         rows = 0
-        for batch, *weights in batches(file, tuple(n for n in (column, weight) if n)):
+        for batch, *weights in batches(file, columns, interrupt):
             hashes, valid = hash64(batch, return_valid=True)
             missing += len(valid) - len(hashes)
             with refused(file, weight):
@@ -249,3 +236,4 @@ def count(
             for item, n in counts.items()
         ]
         printed("\n".join(lines))
+    told(interrupt)

@@ -2,17 +2,39 @@
 
 import json
 import os
+import sys
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
+from click.core import ParameterSource
 
-from sketches._command import batches, named, plain, printed, refused, shown
+from sketches._command import (
+    batches,
+    named,
+    plain,
+    printed,
+    refused,
+    shown,
+    told,
+)
 from sketches._files import InputError, explained
+from sketches._stdin import Interrupt
 from sketches.hll import HyperLogLog
 from sketches.hll_groups import GroupedCounts
 
 CONFIDENCE = 0.95  # of the bounds that are shown
+KEYS = 20  # that a terminal is shown, as `tractable top` does
+
+
+class Counted(NamedTuple):
+    """The sketch, the rows read, those without a value, and the p that images have lowered."""
+
+    sketch: HyperLogLog
+    rows: int
+    missing: int
+    lowered_from: int | None
 
 
 @click.command()
@@ -33,10 +55,12 @@ CONFIDENCE = 0.95  # of the bounds that are shown
     metavar="FILE",
     multiple=True,
     callback=named,
-    help="Count the streams of a kept image, too. May be given again.",
+    help="Count the streams of a kept image, too. May be given again. The least p of all holds.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
 def distinct(
+    context: click.Context,
     file: str | None,
     column: str | None,
     by: str | None,
@@ -49,43 +73,73 @@ def distinct(
 
     FILE is text, whose lines are counted, or with --column a table: .csv, .jsonl, .ndjson, .json
     (also .gz or .zst), .parquet. Without FILE, and for -, standard input is read, unless images
-    are merged alone. Images are those of Apache DataSketches.
+    are merged alone. Images are those of Apache DataSketches, of its usual seed 9001: no image
+    tells its seed, and of another one the count would be too high. --by shows the keys of most
+    values on a terminal, all of them elsewhere. Ctrl-C ends the input, and what came before is
+    shown.
     """
+    stream = file is not None or not images
+    columns = [name for name in (by, column) if name is not None]
     try:
-        if by is None:
-            counted = _count(file, column, p, images)
-            if save is not None:
-                _save(counted[0], save)
-            printed(_json(*counted) if as_json else _text(*counted))
+        if by is not None:
+            if column is None or save is not None or images:
+                raise InputError("--by goes with --column, and without --save and --merge")
+            with Interrupt() as interrupt:
+                source = batches(file or "-", columns, interrupt)
+                groups = _count_by(source, file, column, p)
+            printed(_groups_json(groups, by, column) if as_json else _groups(groups, by, column))
+            told(interrupt)
             return
-        if column is None or save is not None or images:
-            raise InputError("--by goes with --column, and without --save and --merge")
-        groups = _count_by(file or "-", column, by, p)
+        chosen = context.get_parameter_source("p") is not ParameterSource.DEFAULT
+        with Interrupt() as interrupt:
+            source = batches(file or "-", columns, interrupt) if stream else iter(())
+            counted = _count(source, file, column, p if stream or chosen else None, images, chosen)
+        printed(_json(counted) if as_json else _text(counted))
+        told(interrupt, "" if save is None else f"; {save} is not written")
+        if save is not None:
+            _save(counted.sketch, save)
     except InputError as error:
         raise click.ClickException(str(error)) from error
     except MemoryError:
         raise click.ClickException("out of memory: a lower --p takes less") from None
-    printed(_groups_json(groups, by, column) if as_json else _groups_text(groups))
 
 
 def _count(
-    file: str | None, column: str | None, p: int, images: tuple[str, ...]
-) -> tuple[HyperLogLog, int, int]:
-    """The sketch, the rows read, and those without a value."""
-    sketch, rows, missing = HyperLogLog(p), 0, 0
-    if file is not None or not images:
-        for (values,) in batches(file or "-", [column] if column is not None else []):
-            with refused(file, column):
-                missing += sketch.update(values)
-            rows += len(values)
-    for path in images:
-        sketch.merge(_load(path))
-    return sketch, rows, missing
+    source: Iterable[tuple[Any, ...]],
+    file: str | None,
+    column: str | None,
+    p: int | None,
+    images: tuple[str, ...],
+    chosen: bool,
+) -> Counted:
+    """The least p of all holds, which is told, unless it was chosen."""
+    kept = {path: _load(path) for path in images}
+    least = min(kept, key=lambda path: kept[path].p, default="")
+    highest = max([sketch.p for sketch in kept.values()] + [p or 0])
+    sketch, rows, missing = HyperLogLog(highest if p is None else p), 0, 0
+    for (values,) in source:
+        with refused(file, column):
+            missing += sketch.update(values)
+        rows += len(values)
+    for image in kept.values():
+        sketch.merge(image)
+    if highest == sketch.p or (chosen and sketch.p == p):
+        return Counted(sketch, rows, missing, None)
+    reason = f"{least} has no more" if sketch.p == kept[least].p else "no --p was given"
+    before = HyperLogLog(highest)
+    click.echo(
+        f"Note: counted with p = {sketch.p}, not {highest}, as {reason}: a standard error is"
+        f" {sketch.error:.1%}, not {before.error:.1%}",
+        err=True,
+    )
+    return Counted(sketch, rows, missing, highest)
 
 
-def _count_by(file: str, column: str, by: str, p: int) -> GroupedCounts:
+def _count_by(
+    source: Iterable[tuple[Any, ...]], file: str | None, column: str, p: int
+) -> GroupedCounts:
     groups = GroupedCounts(p)
-    for keys, values in batches(file, [by, column]):
+    for keys, values in source:
         if isinstance(keys, list):  # of JSON: numbers and texts may come side by side
             keys = [key if key is None else _word(key) for key in keys]
         with refused(file, column):
@@ -126,19 +180,21 @@ def _save(sketch: HyperLogLog, path: str) -> None:
 # ------------------------------------------------------------------------ output
 
 
-def _text(sketch: HyperLogLog, rows: int, missing: int) -> str:
-    low, high = sketch.bounds(CONFIDENCE)
-    read = f"\n  {rows:,} rows" + (f", {missing:,} of them without a value" if missing else "")
+def _text(counted: Counted) -> str:
+    low, high = counted.sketch.bounds(CONFIDENCE)
+    missing = f", {counted.missing:,} of them without a value" if counted.missing else ""
     return (
-        f"{sketch.estimate():,.0f} distinct, {low:,.0f} to {high:,.0f} with"
-        f" {CONFIDENCE:.0%} confidence{read if rows else ''}"
-    )
+        f"{counted.sketch.estimate():,.0f} distinct, {low:,.0f} to {high:,.0f} with"
+        f" {CONFIDENCE:.0%} confidence"
+    ) + (f"\n  {counted.rows:,} rows{missing}" if counted.rows else "")
 
 
-def _json(sketch: HyperLogLog, rows: int, missing: int) -> str:
+def _json(counted: Counted) -> str:
+    sketch, rows, missing, lowered_from = counted
     low, high = sketch.bounds(CONFIDENCE)
-    told = {"estimate": sketch.estimate(), "low": low, "high": high, "confidence": CONFIDENCE}
-    return json.dumps(told | {"rows": rows, "missing": missing, "p": sketch.p})
+    answer = {"estimate": sketch.estimate(), "low": low, "high": high, "confidence": CONFIDENCE}
+    state = {"rows": rows, "missing": missing, "p": sketch.p, "p_lowered_from": lowered_from}
+    return json.dumps(answer | state)
 
 
 def _ordered(groups: GroupedCounts) -> list[tuple[float, Any]]:
@@ -147,13 +203,19 @@ def _ordered(groups: GroupedCounts) -> list[tuple[float, Any]]:
     return sorted(zip(groups.estimates.tolist(), keys, strict=True), key=lambda row: -row[0])
 
 
-def _groups_text(groups: GroupedCounts) -> str:
+def _groups(groups: GroupedCounts, by: str, column: str) -> str:
+    """A table with a head for people; the rows alone for programs."""
     rows = [
         (f"{estimate:,.0f}", "(missing)" if key is None else shown(key))
         for estimate, key in _ordered(groups)
     ]
+    last = []
+    if sys.stdout.isatty():
+        if len(rows) > KEYS:
+            last = [f"and {len(rows) - KEYS:,} more, all of which a pipe or --json gets"]
+        rows = [(f"distinct {shown(column)}", shown(by)), *rows[:KEYS]]
     width = max((len(estimate) for estimate, _ in rows), default=0)
-    return "\n".join(f"{estimate:>{width}}  {key}" for estimate, key in rows)
+    return "\n".join([f"{estimate:>{width}}  {key}" for estimate, key in rows] + last)
 
 
 def _groups_json(groups: GroupedCounts, by: str, column: str) -> str:

@@ -17,7 +17,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import PurePath
@@ -52,7 +52,11 @@ OTHERS = {  # files that would be taken for text, and what to do about them
 
 
 def read_columns(
-    path: str | os.PathLike[str], columns: Sequence[str] = (), advance: Advance | None = None
+    path: str | os.PathLike[str],
+    columns: Sequence[str] = (),
+    advance: Advance | None = None,
+    *,
+    stdin: IO[bytes] | None = None,
 ) -> Iterator[Columns]:
     """Batches of the wanted columns.
 
@@ -64,6 +68,8 @@ def read_columns(
         Their names. Without any: the lines of text; of a table its only column.
     advance
         Called after each batch.
+    stdin
+        What ``-`` stands for, ``sys.stdin.buffer`` by default.
 
     Yields
     ------
@@ -79,7 +85,7 @@ def read_columns(
     """
     name = str(path)
     label = "standard input" if name == "-" else name
-    with explained(label), _opened(name) as raw:
+    with explained(label), _opened(name, stdin) as raw:
         size = os.fstat(raw.fileno()).st_size if name != "-" and raw.seekable() else 0
         once = list(dict.fromkeys(columns))
         for batch in _batches(name, label, raw, once):
@@ -89,11 +95,11 @@ def read_columns(
 
 
 @contextmanager
-def _opened(name: str) -> Iterator[IO[bytes]]:
+def _opened(name: str, stdin: IO[bytes] | None) -> Iterator[IO[bytes]]:
     if name == "-":
         if sys.stdin is None:
             raise InputError("standard input is closed")
-        yield sys.stdin.buffer
+        yield stdin or sys.stdin.buffer
     else:
         with open(name, "rb") as raw:
             yield raw
@@ -117,7 +123,7 @@ def _batches(name: str, label: str, raw: IO[bytes], columns: Sequence[str]) -> I
         elif kind == "parquet":
             yield from _parquet(stream, label, columns)
         elif kind == "jsonl":
-            yield from _jsonl(stream, label, columns)
+            yield from json_rows(iter(lambda: stream.readlines(BLOCK), []), label, columns)
         else:
             yield from _lines(stream, label)
 
@@ -185,10 +191,14 @@ def _lines(stream: IO[bytes], label: str) -> Iterator[Columns]:
             _refuse_binary(block, label)
             first = False
         block += stream.readline()
-        lines = block.replace(b"\r\n", b"\n").split(b"\n")
-        if not lines[-1]:  # what follows the last end is no line
-            lines.pop()
-        yield (lines,)
+        yield (lines_of(block),)
+
+
+def lines_of(block: bytes) -> list[bytes]:
+    lines = block.replace(b"\r\n", b"\n").split(b"\n")
+    if not lines[-1]:  # what follows the last end is no line
+        lines.pop()
+    return lines
 
 
 # ------------------------------------------------------------------------ tables
@@ -245,14 +255,19 @@ def _check_quotes(label: str, reread: str | None) -> None:
 # -------------------------------------------------------------------- JSON Lines
 
 
-def _jsonl(stream: IO[bytes], label: str, columns: Sequence[str]) -> Iterator[Columns]:
-    """msgspec decodes the wanted fields at memory speed; a block with a line that it refuses (a
-    byte-order mark, invalid UTF-8, NaN, a blank line) is gone through again line by line."""
+def json_rows(
+    blocks: Iterable[list[bytes]], label: str, columns: Sequence[str]
+) -> Iterator[Columns]:
+    """The columns of blocks of lines.
+
+    msgspec decodes the wanted fields at memory speed; a block with a line that it refuses (a
+    byte-order mark, invalid UTF-8, NaN, a blank line) is gone through again line by line.
+    """
     fields: list[str] = []  # of the first row
     seen: set[str] = set()  # of the wanted, those with a value
     decode: Any = None
     number = 1
-    while lines := stream.readlines(BLOCK):
+    for lines in blocks:
         if not fields:
             fields = _first_fields(lines, label, number)
             columns = columns or (_choose(columns, fields, label) if fields else ())

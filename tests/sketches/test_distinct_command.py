@@ -20,7 +20,7 @@ def command(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments, input=None):
-        return CliRunner().invoke(main, ["distinct", *arguments], input=input)
+        return CliRunner().invoke(main, ["distinct", *map(str, arguments)], input=input)
 
     return run
 
@@ -60,6 +60,7 @@ def test_lines(command, told, tmp_path):
     answer = told(input="a\nb\na")
     assert answer.pop("estimate") == pytest.approx(2)
     assert answer.pop("high") == pytest.approx(2)
+    assert answer.pop("p_lowered_from") is None
     assert answer == {"low": 2, "confidence": 0.95, "rows": 3, "missing": 0, "p": 14}
     assert told("-", input="")["estimate"] == 0
 
@@ -118,6 +119,41 @@ def test_images_are_saved_and_merged(command, told, tmp_path):
         "monday.hll",
         "tuesday",
     ]
+
+
+def test_a_lower_p_of_an_image_is_told(command, told, tmp_path):
+    """And one that was asked for is not."""
+    for p in (10, 12, 16):
+        assert command("--p", p, "--save", f"{p}.hll", input="a\nb\n").exit_code == 0
+    for words, p, before in (
+        (["-", "--merge", "12.hll"], 12, 14),
+        (["-", "--merge", "12.hll", "--merge", "10.hll", "--merge", "16.hll"], 10, 16),
+        (["-", "--p", 12, "--merge", "12.hll"], 12, None),
+        (["-", "--p", 11, "--merge", "12.hll"], 11, None),
+        (["-", "--merge", "16.hll"], 14, 16),
+        (["--merge", "16.hll"], 16, None),
+        (["--merge", "12.hll", "--merge", "16.hll"], 12, 16),
+        (["--merge", "12.hll", "--p", 16], 12, 16),
+    ):
+        done = command(*words, "--json", input="a\n")
+        answer = json.loads(done.stdout)
+        assert (answer["p"], answer["p_lowered_from"], round(answer["estimate"])) == (p, before, 2)
+        assert (f"Note: counted with p = {p}, not {before}, as" in done.stderr) == bool(before)
+    assert "as 12.hll has no more" in command("-", "--merge", "12.hll", input="a\n").stderr
+    assert "as no --p was given" in command("-", "--merge", "16.hll", input="a\n").stderr
+
+
+def test_a_terminal_gets_a_head_and_the_first_keys(command, monkeypatch, tmp_path):
+    rows = [f"{key},{value}" for key in range(30) for value in range(key + 1)]
+    (tmp_path / "t.csv").write_text("\n".join(["page,user", *rows]))
+    words = ("t.csv", "--column", "user", "--by", "page")
+    lines = command(*words).stdout.splitlines()
+    assert (len(lines), lines[0]) == (30, "30  29")
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: True, raising=False)
+    lines = command(*words).stdout.splitlines()
+    assert lines[:2] == ["distinct user  page", "           30  29"]
+    assert lines[-1] == "and 10 more, all of which a pipe or --json gets"
+    assert len(lines) == 22
 
 
 @pytest.mark.parametrize(

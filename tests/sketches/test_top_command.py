@@ -1,15 +1,18 @@
 """`tractable top`, `tractable count`: formats, weights, what is refused, and the live picture."""
 
+import fcntl
 import gzip
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
+import termios
 import time
 from collections import Counter
+from contextlib import contextmanager
 from decimal import Decimal
-from io import TextIOWrapper
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +21,6 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from sketches import cli
 from tractable import main
 
 TRACTABLE = Path(sys.executable).with_name("tractable")
@@ -132,7 +134,6 @@ def test_what_is_refused(files, tmp_path):
         ),
         (("top", "--live"), "--live draws on a terminal"),
         (("top", files / "words.txt", "--live"), "standard input, not a file: tail"),
-        (("top", "--live", "--column", "n"), "stdbuf -oL cut"),
         (("top", "--live", "--json"), "not JSON"),
         (("count", files / "words.txt"), "--item"),
     ):
@@ -189,23 +190,6 @@ def test_weights_of_other_kinds_are_refused(tmp_path):
             assert "weights are whole numbers" in done.stderr
 
 
-def test_lines_arrive_whole_however_they_are_cut(monkeypatch):
-    blocks = [b"te", b"a\r", b"\nmil", b"k\n\nlong ", b"er ", b"still"]
-    reading, writing = os.pipe()
-    with os.fdopen(reading, "rb") as source:
-        monkeypatch.setattr(sys, "stdin", TextIOWrapper(source))
-        found = []
-        os.write(writing, blocks.pop(0))
-        arriving = cli._arriving()
-        for (lines,) in arriving:
-            found += lines
-            if blocks:
-                os.write(writing, blocks.pop(0))
-            elif writing:
-                writing = os.close(writing)
-        assert found == [b"tea", b"milk", b"", b"long er still"]
-
-
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's full device")
 @pytest.mark.parametrize("words", [("top",), ("count", "--item", "a"), ("distinct",)])
 def test_output_that_cannot_be_written(words):
@@ -247,21 +231,103 @@ def wait_for(terminal, text, seen=b""):
     return seen
 
 
-def test_a_live_stream_is_shown_while_it_comes():
+@contextmanager
+def live(*words):
+    """The command on a terminal: its process, what it is written to, and its screen."""
     terminal, theirs = pty.openpty()
     with subprocess.Popen(
-        [TRACTABLE, "top", "--live"], stdin=subprocess.PIPE, stdout=theirs, stderr=theirs
+        [TRACTABLE, "top", "--live", *words], stdin=subprocess.PIPE, stdout=theirs, stderr=theirs
     ) as job:
         os.close(theirs)
-        job.stdin.write(b"tea\nmilk\ntea\nhalf a li")
-        job.stdin.flush()
+
+        def write(text):
+            job.stdin.write(text)
+            job.stdin.flush()
+
+        yield job, write, terminal
+    os.close(terminal)
+
+
+def test_a_live_stream_is_shown_while_it_comes():
+    with live() as (job, write, terminal):
+        write(b"tea\nmilk\ntea\nhalf a li")
         seen = wait_for(terminal, b"3 in all")
         assert b"half" not in seen
-        job.stdin.write(b"ne\n")
-        job.stdin.flush()
+        write(b"ne\n")
         wait_for(terminal, b"half a line")
         job.stdin.close()
         last = wait_for(terminal, b"4 in all\r\n")
         assert b"50.0 %  tea" in last
         assert job.wait(30) == 0
-    os.close(terminal)
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (b'{"w": "tea", "n": 3}\n{"n": 1', b', "w": "milk"}\n{"n": 1}\n'),
+        (b'n,w\n3,tea\n1,"mi', b'lk"\n1,\n'),
+    ],
+)
+def test_columns_of_a_live_stream(first, then):
+    with live("--column", "w", "--weight", "n") as (job, write, terminal):
+        write(first)
+        assert b"milk" not in wait_for(terminal, b"3 in all")
+        write(then)
+        wait_for(terminal, b"4 in all, 1 missing")
+        job.send_signal(signal.SIGINT)
+        last = wait_for(terminal, b"Interrupted")
+        assert b"75.0 %  tea" in last
+        assert job.wait(30) == 130
+
+
+def test_a_live_table_that_is_amiss():
+    with live("--column", "w") as (job, write, terminal):
+        write(b"n,w\n1\n")
+        wait_for(terminal, b"row 2 (the header is row 1): 1 cells for 2 columns: 1")
+        assert job.wait(30) == 1
+    with live("--column", "w") as (job, write, terminal):
+        write(b"n,v\n")
+        wait_for(terminal, b"has no column 'w'")
+        assert job.wait(30) == 1
+
+
+def unread(pipe):
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
+def table(*rows):
+    return b"".join(json.dumps(dict(zip("wn", row, strict=True))).encode() + b"\n" for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("words", "sent", "told"),
+    [
+        (["top"], b"tea\nmilk\ntea\nte", {"total": 3}),
+        (["count", "--item", "tea"], b"tea\nmilk\ntea\nte", {"counts": {"tea": 2}}),
+        (["distinct", "--save", "not.hll"], b"tea\nmilk\ntea\nte", {"rows": 3}),
+        (["top", "--column", "w"], b"n,w\n1,tea\n1,milk\n1,t", {"total": 2}),
+        (["distinct", "--column", "w"], table(("a", 1), ("b", 1)) + b'{"w": 1', {"rows": 2}),
+        (["distinct", "--column", "w", "--by", "n"], table(("a", 1), ("b", 1)), {"by": "n"}),
+    ],
+)
+def test_what_came_before_an_interrupt_is_told(tmp_path, words, sent, told):
+    """However slowly it came, and whatever is waiting for more of it."""
+    with subprocess.Popen(
+        [TRACTABLE, *words, "--json"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+    ) as job:
+        job.stdin.write(sent)
+        job.stdin.flush()
+        while unread(job.stdin):
+            time.sleep(0.02)
+        job.send_signal(signal.SIGINT)
+        answer = json.loads(job.stdout.read())
+        said = job.stderr.read().decode()
+    assert job.returncode == 130
+    assert answer | told == answer
+    assert said.startswith("Interrupted: this is of what came before")
+    assert ("not.hll is not written" in said) == ("--save" in words)
+    assert not list(tmp_path.iterdir())
