@@ -20,7 +20,7 @@ from ann import TextSketcher, _pairs, deduplicate
 from ann._join import Join
 from ann.dedup.arrays import Batch
 from ann.dedup.columns import text_sizes
-from ann.dedup.engines import SAMPLE, make_plan
+from ann.dedup.engines import make_plan, sampled
 from ann.dedup.settings import Settings
 from ann.dedup.sketching import sketch_batch
 
@@ -51,7 +51,7 @@ def compare(texts, threshold, unit, ngram):
     for engine in ("exact", "lsh"):
         result, whole = seconds(deduplicate, texts, engine=engine, threads=1, **parameters)
         took[engine], stats[engine] = whole - spent, result.stats
-    head = texts[:SAMPLE]
+    head = texts[: sampled(text_sizes(texts[:10_000]))]
     batch = Batch(head, text_sizes(head))
     sketched = sketch_batch(batch, Settings(**parameters, engine="lsh"))
     plan = make_plan([sketched], int(batch.sizes.sum()), len(texts), Settings(**parameters))

@@ -14,7 +14,6 @@ the Jaccard similarity of their sets. Two families:
     map a slot (Broder 1997). For those who hold stored signatures.
 """
 
-import hashlib
 import struct
 
 import numpy as np
@@ -227,6 +226,8 @@ cdef class MinHash:
         self._merge(slots)
 
     def _update_affine(self, items):
+        import hashlib  # OpenSSL's, which nothing else here needs
+
         texts = texts_as_bytes(items)
         known = [hashlib.sha1(text).digest()[:4] for text in texts if text is not None]
         self._take_affine(np.frombuffer(b"".join(known), "<u4"))

@@ -1,16 +1,17 @@
 """Which engine to take: what each will cost is estimated from the first documents.
 
-The first `SAMPLE` documents go through both engines. What grows with the words of the corpus is
-taken times its size; false candidates grow with its square, true pairs with its size. Seconds are
-counts times the constants below, not times measured on the spot: the same input gets the same
-engine, and so the same output, on a busy machine and an idle one.
+The first documents, `SAMPLE` at most, go through both engines. What grows with the words of the
+corpus is taken times its size; false candidates grow with its square, true pairs with its size.
+Seconds are counts times the constants below, not times measured on the spot: the same input gets
+the same engine, and so the same output, on a busy machine and an idle one.
 
     exact   sorts, counts and orders every shingle, then looks up the rarest of each document
     lsh     takes a signature of every shingle, sorts the bands, compares more candidates
 
-`lsh` is nearly always faster, as it never sorts what is alone. But most of a job is to read the
-text, cut it into shingles and write what stays, which both need. So `exact`, which finds every
-pair, is taken where it fits in memory and makes the whole job longer by no more than `WORTH`.
+`lsh` is nearly always faster, as it never sorts what is alone. But most of a job is to start, read
+the text, cut it into shingles and write what stays, which both need. So `exact`, which finds every
+pair, is taken where it fits in memory and nobody would notice the time: where it makes the whole
+job longer by no more than `WORTH`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -27,10 +28,12 @@ from ann.dedup.sketching import Sketched, bands_of, keys_of, sketch_batch
 from ann.dedup.verifying import CROWD
 from ann.dedup.words import byte_count
 
-SAMPLE = 2000  # documents: some megabytes, some ten milliseconds
+SAMPLE = 2000  # documents at most, and
+SAMPLE_TEXT = 4_000_000  # bytes of them: some ten milliseconds
 ASKED = "as asked"
 
-WORTH = 1.0  # of the job's time: twice as long at most, for the last hundredth of the pairs
+WORTH = 0.25  # of the job's time: a quarter longer at most, for the last hundredth of the pairs
+START = 0.25  # seconds of a command that reads nothing
 
 # Nanoseconds of one thread: `python benchmarks/engines.py` measures them
 TEXT = 8.0  # to read a byte, cut it into shingles and write it
@@ -83,20 +86,39 @@ def choose_engine(
     if plan := certain(settings):
         return source, replace(settings, engine=plan.engine), plan
     sample: list[Batch] = []
-    rows = before = 0  # the share heard of is that of the batches before the last
+    rows = text = before = 0  # the share heard of is that of the batches before the last
     for batch in source:
-        before, rows = rows, rows + len(batch.sizes)
         sample.append(batch)
-        if before >= SAMPLE:
+        if before >= SAMPLE or text >= SAMPLE_TEXT:
             rows = int(before / heard.share) if heard.share else 0
             break
+        before = rows = rows + len(batch.sizes)
+        text += int(batch.sizes.sum())
     plan = Plan("lsh", "the size of the input is not known")
     if rows or not sample:
         signing = replace(settings, engine="lsh")
-        parts = [sketch_batch(batch, signing) for batch in sample]
-        text = sum(int(batch.sizes.sum()) for batch in sample)
+        heads = list(_first(sample))
+        parts = [sketch_batch(batch, signing) for batch in heads]
+        text = sum(int(batch.sizes.sum()) for batch in heads)
         plan = make_plan(parts, text, rows, settings, memory)
     return chain(sample, source), replace(settings, engine=plan.engine), plan
+
+
+def sampled(sizes: Int64s) -> int:
+    """How many of the first documents, of these sizes, are the sample."""
+    sizes = sizes[:SAMPLE]
+    return min(len(sizes), int((np.cumsum(sizes) < SAMPLE_TEXT).sum()) + 1)
+
+
+def _first(batches: list[Batch]) -> Iterator[Batch]:
+    """The documents of the sample."""
+    left = sampled(np.concatenate([np.zeros(0, np.int64), *(batch.sizes for batch in batches)]))
+    for batch in batches:
+        rows = min(left, len(batch.sizes))
+        left -= rows
+        texts = batch.texts
+        texts = texts.slice(0, rows) if hasattr(texts, "slice") else texts[:rows]
+        yield Batch(texts, batch.sizes[:rows])
 
 
 def certain(settings: Settings) -> Plan | None:
@@ -138,8 +160,8 @@ def make_plan(
 
     exact = cost(compared, ORDER * words + LOOK * looked * scale**2, index * scale)
     lsh = cost(met, SIGN * words + BAND * bands * documents, (8 * bands + 32) * documents)
-    reading = TEXT / 1e9 * scale * text
-    longer = (reading + exact.seconds) / (reading + lsh.seconds) - 1
+    both = START + TEXT / 1e9 * scale * text
+    longer = (both + exact.seconds) / (both + lsh.seconds) - 1
     engine: Engine = "exact"
     more = f"{longer:.0%}" if longer >= 0.005 else "no"
     why = f"it finds every pair, and makes the job {more} longer"

@@ -14,20 +14,18 @@ OUT appears when all of it is whole: see `output`.
 
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from ann.dedup.arrays import Batch, Documents, Found, Int64s, Known, Progress
 from ann.dedup.columns import arrow_column
 from ann.dedup.engines import Heard, Plan, choose_engine
-from ann.dedup.index import MANIFEST, Index, checksum, open_index
 from ann.dedup.keeping import REASONS
 from ann.dedup.output import (
     MADE_BY,
@@ -45,12 +43,14 @@ from ann.dedup.running import Clock, ordered_map
 from ann.dedup.settings import InputError, Settings, available_memory, need, parse_keep
 from ann.dedup.sketching import sketch
 from ann.dedup.sources import Source, each_batch, open_sources
-from ann.dedup.stages import in_stages, planned
 from ann.dedup.texts import texts_of
 from ann.dedup.unusable import Unusable
 from ann.dedup.values import column_of
 from ann.dedup.work import open_work, remove_work
 from ann.dedup.writing import Notes, Written
+
+if TYPE_CHECKING:
+    from ann.dedup.index import Index
 
 LONG = 4 << 30  # bytes of input: a minute's work, from which on a run can be gone on with
 NEEDED = 3  # bytes of memory a byte of text: 8 a word, 8 a band of the document, and the batches
@@ -84,10 +84,12 @@ class Reading:
     skip_bad: bool = False
     against: str | None = None  # an index
 
-    def index(self, settings: Settings) -> Index | None:
+    def index(self, settings: Settings) -> "Index | None":
         """The index of what was seen before, if one is named."""
         if self.against is None:
             return None
+        from ann.dedup.index import open_index
+
         index = open_index(Path(self.against))
         index.check_same(settings)
         return index
@@ -127,6 +129,8 @@ class Reading:
         inputs = [os.path.abspath(argument) for argument in self.inputs]
         told = asdict(self) | {"inputs": inputs, "globs": list(self.globs)}
         if self.against is not None:  # which must not grow meanwhile
+            from ann.dedup.index import MANIFEST, checksum
+
             state = checksum(Path(self.against) / MANIFEST)
             told |= {"against": os.path.abspath(self.against), "index": state}
         return told
@@ -226,6 +230,8 @@ def run(
         column = column_of(opened, sources)
         place = stack.enter_context(work_folder(work, target, sources, memory))
         if place:
+            from ann.dedup.stages import in_stages, planned
+
             at = stack.enter_context(open_work(place, restart=restart))
             known, found = in_stages(
                 at,
@@ -272,6 +278,8 @@ def work_folder(
             yield own
             remove_work(own)
         else:
+            import tempfile
+
             with tempfile.TemporaryDirectory(prefix="tractable-") as folder:
                 yield Path(folder)
     else:

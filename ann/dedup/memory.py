@@ -86,7 +86,7 @@ def deduplicate(
     engine : {"auto", "lsh", "exact"}
         How pairs are found: by MinHash signatures, with probability `recall` at least, or all of
         them, by a join over the rarest shingles. By default ``exact`` where it is estimated to fit
-        in half of the machine's memory and to make the job at most twice as long, else ``lsh``:
+        in half of the machine's memory and to make the job a quarter longer at most, else ``lsh``:
         `stats.plan` says why.
     measure : {"jaccard", "containment"}
         What two documents have in common is measured against the union of both, or against the

@@ -108,7 +108,7 @@ SEARCH = together(
         default="auto",
         show_default=True,
         help="Find pairs by MinHash, as surely as --recall says, or all of them by a join; auto"
-        " takes exact where it fits and makes the job no more than twice as long.",
+        " takes exact where it fits and makes the job a quarter longer at most.",
     ),
     click.option(
         "--measure",

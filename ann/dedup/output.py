@@ -8,9 +8,7 @@ ever replaced. A process killed outright leaves the hidden folder (`.OUT.*.parti
 
 import json
 import os
-import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,6 +66,8 @@ def spool(folder: Path | None, inputs: Sequence[str]) -> Iterator[IO[bytes] | No
     if folder is None or "-" not in inputs:
         yield None
         return
+    import tempfile
+
     with tempfile.TemporaryFile(dir=folder) as file:
         yield file
 
@@ -79,7 +79,7 @@ def output_folder(target: Path | None, force: bool) -> Iterator[Path | None]:
         yield None
         return
     check_output(target, force)
-    fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+    fresh = target.with_name(f".{target.name}.{os.urandom(4).hex()}.partial")
     former = fresh.with_suffix(".former")
     try:  # before there is anything that an interrupt could leave behind
         with write_errors(target):

@@ -177,7 +177,7 @@ def make_result(
         kept=int(kept.sum()),
         removed=int((~kept).sum()),
         known=len(known.rows),
-        clusters=len(np.unique(found.representative[linked])),
+        clusters=int(np.count_nonzero(np.bincount(found.representative[linked]))),
         pairs=len(found.pairs.a),
         pairs_unlisted=found.unlisted,
         candidates=found.candidates,

@@ -79,7 +79,7 @@ class Settings:
         Which of a cluster stays: see `keeping`.
     engine : {"auto", "lsh", "exact"}
         Whether pairs are found by MinHash signatures, with probability `recall` at least, or all of
-        them by a join; or the join where it fits and makes the job at most twice as long.
+        them by a join; or the join where it fits and makes the job a quarter longer at most.
     measure : {"jaccard", "containment"}
         What is common in two sets of n-grams is measured against their union, or against the
         smaller one of them.

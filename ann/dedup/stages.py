@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -30,8 +30,7 @@ from ann.dedup.arrays import (
     Verified,
 )
 from ann.dedup.columns import id_array
-from ann.dedup.engines import SAMPLE, Cost, Plan, certain, make_plan
-from ann.dedup.index import Index
+from ann.dedup.engines import SAMPLE, Cost, Plan, certain, make_plan, sampled
 from ann.dedup.keeping import preference
 from ann.dedup.linking import link
 from ann.dedup.listing import expand
@@ -44,6 +43,9 @@ from ann.dedup.unusable import Unusable
 from ann.dedup.values import Column
 from ann.dedup.verifying import copies, make_sets, no_sets, verify
 from ann.dedup.work import Work
+
+if TYPE_CHECKING:
+    from ann.dedup.index import Index
 
 PART = 64 << 20  # bytes of text that are sketched between two lines of the journal: a second's work
 ROWS = 1 << 16  # signatures at a time
@@ -167,7 +169,7 @@ def in_stages(
     progress: Progress,
     memory: int | None,
     column: Column,
-    index: Index | None = None,
+    index: "Index | None" = None,
 ) -> tuple[Documents, Found]:
     """All stages, each unless it is done already."""
     sketch_stage(work, sources, reading, settings, unusable, clock, progress, index)
@@ -187,7 +189,7 @@ def sketch_stage(
     unusable: Unusable,
     clock: Clock,
     progress: Progress,
-    index: Index | None = None,
+    index: "Index | None" = None,
 ) -> None:
     """Read every text that was not read yet; tell the sources what was found in those that were."""
     todo = work.begin("sketch", parameters(settings, "sketch") | reading)
@@ -231,7 +233,7 @@ def _sketch(
     unusable: Unusable,
     clock: Clock,
     progress: Progress,
-    index: Index | None,
+    index: "Index | None",
 ) -> None:
     begun = _tell(store.notes, sources, unusable)
     last = store.notes[-1] if store.notes else {"told": True}
@@ -308,7 +310,7 @@ def choose(work: Work, settings: Settings, memory: int | None) -> tuple[Settings
     """The settings with an engine in them, and why it is that one."""
     if (plan := certain(settings)) is None:
         columns = read_store(work.folder / "sketch", _columns(settings))
-        rows = min(SAMPLE, len(columns["ends"]))
+        rows = sampled(columns["sizes"][:SAMPLE])
         ends = np.append(np.zeros(1, np.int64), columns["ends"][:rows])
         sample = Sketched(
             np.array(columns["signatures"][:rows]),

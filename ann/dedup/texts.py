@@ -26,7 +26,7 @@ def texts_of(sources: Sequence[Source], rows: Iterable[int]) -> dict[int, str]:
 
 def text_at(texts: Any, place: int) -> str:
     """One of a batch, whatever holds it: null is an empty one, as in the search."""
-    if hasattr(texts, "slice"):  # Arrow
+    if hasattr(texts, "cast"):  # Arrow
         texts = texts.slice(place, 1).cast("large_binary").to_pylist()
         place = 0
     value = texts[place]

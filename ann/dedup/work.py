@@ -24,7 +24,6 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +42,8 @@ Files = Sequence[tuple[str, int, int]]  # path, size, time of modification in na
 
 def programs() -> dict[str, Any]:
     """All that decides, besides input and parameters, what a file of the folder means."""
+    from importlib.metadata import version  # which imports the modules for e-mail
+
     return {
         "made_by": MADE_BY,
         "format": FORMAT,

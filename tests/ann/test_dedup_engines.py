@@ -43,7 +43,7 @@ def test_the_size_of_the_corpus_is_estimated_from_what_was_read(corpus, monkeypa
     monkeypatch.setattr(engines, "SAMPLE", 300)
     monkeypatch.setattr("ann.dedup.memory.ROWS_A_BATCH", 100)
     plan = ann.deduplicate(corpus).stats.plan
-    assert plan.sampled == 400
+    assert plan.sampled == 300
     assert 0.8 * len(corpus) < plan.documents < 1.25 * len(corpus)
     plan = ann.deduplicate(text for text in corpus).stats.plan
     assert (plan.engine, plan.why) == ("lsh", "the size of the input is not known")
