@@ -17,7 +17,8 @@ from costs.llm.architecture import Experts, Latent, Transformer
 from costs.llm.chips import CHIPS, Chip
 from costs.llm.conventions import Conventions
 from costs.llm.step import Step
-from costs.machine import Machine, Measured
+from costs.machine import Machine
+from costs.measuring import Measured
 from costs.pipeline import Check, Pipeline, load_report
 from costs.report import Outlook, Report, Stage
 from costs.roofline import AboveRoofError, Point, Roofline

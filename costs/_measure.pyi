@@ -1,7 +1,9 @@
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 LINE: int
 ALIGNED: int
+MOST: int
+STEPS: dict[str, int]
 
 def available() -> list[str]: ...
 def default_isa() -> str: ...
@@ -19,5 +21,8 @@ class Buffers:
     def chase(self, bytes: int, steps: int) -> float: ...
 
 def arithmetic(
-    loop: Literal["scalar64", "vector64", "vector32"], isa: str, rounds: int
+    loop: Literal["scalar64", "vector64", "vector32", "scalar_i64", "vector_i64"],
+    isa: str,
+    rounds: int,
 ) -> tuple[float, int]: ...
+def fused(steps: list[str], operands: list[Any], out: Any, isa: str) -> None: ...

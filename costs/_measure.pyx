@@ -2,16 +2,32 @@
 
 Buffers are C memory of this module's own, since a memoryview would bring in code that `sketches`
 owns. Everything here runs without the interpreter lock.
+
+Buffers ask for huge pages, as numpy does for arrays of 4 MiB and more: with pages of 4 KiB, loops
+over main memory would wait for page tables, and programs over arrays would pass this roof.
 """
 
 import os
 
 cimport cython
+from cpython.buffer cimport PyBUF_CONTIG, PyBUF_CONTIG_RO, PyBuffer_Release, PyObject_GetBuffer
 from libc.stddef cimport size_t
+from libc.stdint cimport uint64_t
 from libc.stdlib cimport free
 
 cdef extern from "<stdlib.h>" nogil:
     int posix_memalign(void **block, size_t alignment, size_t bytes)
+
+cdef extern from *:
+    """
+    #include <sys/mman.h>
+    #ifdef MADV_HUGEPAGE
+    #define ask_for_huge_pages(block, bytes) (void)madvise(block, bytes, MADV_HUGEPAGE)
+    #else
+    #define ask_for_huge_pages(block, bytes) (void)0
+    #endif
+    """
+    void ask_for_huge_pages(void *block, size_t bytes) nogil
 
 cdef extern from "<time.h>" nogil:
     struct timespec:
@@ -22,6 +38,9 @@ cdef extern from "<time.h>" nogil:
 
 cdef extern from "costs.h" nogil:
     enum: COSTS_CHAINS
+    ctypedef enum costs_step:
+        COSTS_ADD, COSTS_SUBTRACT, COSTS_MULTIPLY, COSTS_DIVIDE, COSTS_UNARY
+        COSTS_NEGATIVE, COSTS_ABSOLUTE, COSTS_SQUARE, COSTS_SQRT
     ctypedef enum isa_level:
         ISA_BASELINE, ISA_NEON, ISA_AVX2, ISA_AVX512
     isa_level isa_detect()
@@ -33,6 +52,12 @@ cdef extern from "costs.h" nogil:
         double (*scalar64)(size_t rounds) noexcept nogil
         double (*vector64)(size_t rounds) noexcept nogil
         float (*vector32)(size_t rounds) noexcept nogil
+        uint64_t (*scalar_i64)(size_t rounds) noexcept nogil
+        uint64_t (*vector_i64)(size_t rounds) noexcept nogil
+        void (*fused64)(const int *steps, int count, const double **operands, double *out,
+                        size_t n) noexcept nogil
+        void (*fused32)(const int *steps, int count, const float **operands, float *out,
+                        size_t n) noexcept nogil
         int bytes
     const costs_kernels *costs_kernels_for(int level)
     void **costs_chase "(void **)costs_chase"(void **at, size_t steps)
@@ -41,10 +66,17 @@ cdef extern from "costs.h" nogil:
 cdef dict LEVELS = {
     "baseline": ISA_BASELINE, "neon": ISA_NEON, "avx2": ISA_AVX2, "avx512": ISA_AVX512,
 }
+STEPS = {  # of the fused loop: numpy's names
+    "add": COSTS_ADD, "subtract": COSTS_SUBTRACT, "multiply": COSTS_MULTIPLY,
+    "divide": COSTS_DIVIDE, "negative": COSTS_NEGATIVE, "absolute": COSTS_ABSOLUTE,
+    "square": COSTS_SQUARE, "sqrt": COSTS_SQRT,
+}
 cdef enum:
     STEP = 64  # bytes a cache line, as the chase takes them
+    MOST_STEPS = 16  # fused: more than enough to be bound by arithmetic
 
 LINE = STEP
+MOST = MOST_STEPS
 ALIGNED = 1 << 21  # a huge page, where the system gives them
 
 
@@ -103,6 +135,7 @@ cdef class Buffers:
         for i in range(3):
             if bytes >> 48 or posix_memalign(&block, ALIGNED, (self.n * 8 + LINE)):
                 raise MemoryError(f"no memory for three arrays of {bytes} bytes")
+            ask_for_huge_pages(block, self.n * 8)
             self.a[i] = <double *>block
             fill(self.a[i], 0.0 if i == 0 else 2.0 / i, self.n + STEP // 8)
 
@@ -164,9 +197,9 @@ cdef class Buffers:
 
 
 def arithmetic(str loop not None, str isa not None, size_t rounds):
-    """(seconds, operations) of an arithmetic loop; a fused multiply-add counts two."""
+    """(seconds, operations) of an arithmetic loop, whose step counts two operations a lane."""
     cdef const costs_kernels *k = _kernels(isa)
-    cdef int which = {"scalar64": 0, "vector64": 1, "vector32": 2}[loop]
+    cdef int which = ["scalar64", "vector64", "vector32", "scalar_i64", "vector_i64"].index(loop)
     cdef double start, stop, total
     with nogil:
         start = now()
@@ -174,10 +207,62 @@ def arithmetic(str loop not None, str isa not None, size_t rounds):
             total = k.scalar64(rounds)
         elif which == 1:
             total = k.vector64(rounds)
-        else:
+        elif which == 2:
             total = k.vector32(rounds)
+        elif which == 3:
+            total = <double>k.scalar_i64(rounds)
+        else:
+            total = <double>k.vector_i64(rounds)
         stop = now()
-    lanes = 1 if which == 0 else k.bytes // (8 if which == 1 else 4)
+    lanes = 1 if which in (0, 3) else k.bytes // (4 if which == 2 else 8)
     if not total > 0:
         raise AssertionError("the numbers were lost")
     return stop - start, 2 * COSTS_CHAINS * lanes * rounds
+
+
+cdef class _View:
+    """The memory of a contiguous array, as long as this lives."""
+    cdef Py_buffer view
+    cdef bint held
+
+    def __cinit__(self, array, bint write):
+        PyObject_GetBuffer(array, &self.view, PyBUF_CONTIG if write else PyBUF_CONTIG_RO)
+        self.held = True
+
+    def __dealloc__(self):
+        if self.held:
+            PyBuffer_Release(&self.view)
+
+
+def fused(list steps not None, list operands not None, out, str isa not None):
+    """out = the steps, by their names, on operands of float64 or float32, in one loop.
+
+    All arrays are contiguous, of one length and of the type of `out`.
+    """
+    cdef const costs_kernels *k = _kernels(isa)
+    cdef int codes[MOST_STEPS]
+    cdef const void *at[MOST_STEPS + 1]
+    cdef int count = len(steps), i
+    cdef _View target = _View(out, True), one
+    cdef size_t n = target.view.len // target.view.itemsize
+    cdef bint narrow = target.view.itemsize == 4
+    if not 0 < count <= MOST_STEPS:
+        raise ValueError(f"{count} steps are not 1 .. {MOST_STEPS}")
+    for i in range(count):
+        codes[i] = STEPS[steps[i]]
+    needed = 1 + sum(STEPS[step] < COSTS_UNARY for step in steps)
+    if len(operands) != needed:
+        raise ValueError(f"{len(operands)} operands for steps that take {needed}")
+    held = [_View(operand, False) for operand in operands]
+    for i in range(needed):
+        one = held[i]
+        if one.view.len != target.view.len or one.view.itemsize != target.view.itemsize:
+            raise ValueError("the arrays differ in length or type")
+        at[i] = one.view.buf
+    if target.view.itemsize not in (4, 8):
+        raise ValueError("the arrays are neither float64 nor float32")
+    with nogil:
+        if narrow:
+            k.fused32(codes, count, <const float **>at, <float *>target.view.buf, n)
+        else:
+            k.fused64(codes, count, <const double **>at, <double *>target.view.buf, n)

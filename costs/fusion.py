@@ -4,33 +4,56 @@ A step of numpy reads its operands from memory and writes its result back. k ste
 operand once and write once. For a * b + c on float64 that is 32 bytes an element instead of 48; the
 line that a store brings in counts on both sides. The arithmetic stays, and so does its roof.
 
-What numpy alone can have of that is to go block by block, a block small enough for the second cache
-(the first holds too little to be worth a call), so that only operands and result touch memory while
-the steps still pass through the cache. `check` runs both ways and compares with what was predicted.
+`check` tells whether that is true: it runs the steps by numpy, one after the other, and fused, in
+turn. Steps of COMPILED on float64 or float32 have a compiled loop for that (`csrc/costs_inl.h`: a
+few vectors at a time pass through all steps). Others go by numpy in blocks small enough for the
+second cache (the first holds too little to be worth a call), so that operands and result alone
+touch memory, while the steps still pass through the cache.
 """
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from costs._checks import number
+from costs._measure import MOST, STEPS, fused
 from costs.machine import Machine
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+COMPILED = tuple(STEPS)  # names of the steps that the compiled loop has
+
 
 @dataclass(frozen=True)
 class FusionCheck:
-    """Predicted and measured gain of going block by block; medians of runs that took turns."""
+    """Predicted and measured gain of fusing; medians of runs that took turns.
+
+    Attributes
+    ----------
+    predicted, measured : float
+        How many times as fast the fused way is.
+    unfused_s, fused_s : float
+        Measured seconds.
+    way : {"compiled", "blocks"}
+        What the fused way was: one compiled loop, or numpy block by block.
+    """
 
     predicted: float
     measured: float
     unfused_s: float
-    blocked_s: float
+    fused_s: float
+    way: Literal["compiled", "blocks"]
+
+    def __str__(self) -> str:
+        way = "one loop" if self.way == "compiled" else "numpy by blocks"
+        return (
+            f"{way}: {self.predicted:.2f} x predicted, {self.measured:.2f} x measured, "
+            f"error {self.error:.0%}"
+        )
 
     @property
     def error(self) -> float:
@@ -81,46 +104,71 @@ class Fusion:
     def check(self, rounds: int = 9) -> FusionCheck:
         """Run both ways in turn, on random numbers between 1 and 2.
 
+        Parameters
+        ----------
+        rounds : int, default 9
+            Runs of each way.
+
         Raises
         ------
         MemoryError
             If the operands do not fit.
         ArithmeticError
-            If the two ways disagree.
+            If the two ways disagree in any bit.
         """
-        rounds = int(number(rounds, "rounds", least=1))
+        with np.errstate(all="ignore"):  # steps may lead out of what their operands allow
+            return self._check(int(number(rounds, "rounds", least=1)))
+
+    def _check(self, rounds: int) -> FusionCheck:
         rng = np.random.default_rng(0)
         operands = [
             (1 + rng.random(self.n)).astype(self.dtype) for _ in range(_operands(self.steps))
         ]
-        spare, plain, fused = (np.empty(self.n, self.dtype) for _ in range(3))
-        near = np.empty(self.block, self.dtype)
+        spare, plain, out = (np.zeros(self.n, self.dtype) for _ in range(3))
+        compiled = self.way == "compiled"
+        in_one = self._loop(operands, out) if compiled else self._blocks(operands, out)
 
         def unfused() -> None:
             _apply(self.steps, operands, plain, spare)
 
-        blocks = []
-        for low in range(0, self.n, self.block):
-            part = slice(low, low + self.block)
-            out = fused[part]
-            blocks.append(([x[part] for x in operands], out, near[: len(out)]))
-
-        def in_blocks() -> None:
-            for parts, out, between in blocks:
-                _apply(self.steps, parts, out, between)
-
         unfused()
-        in_blocks()
-        if not np.array_equal(plain, fused, equal_nan=True):
+        in_one()
+        if not np.array_equal(plain, out, equal_nan=True):
             raise ArithmeticError("the fused steps gave another result")
-        times: dict[Callable[[], None], list[float]] = {unfused: [], in_blocks: []}
+        times: dict[Callable[[], None], list[float]] = {unfused: [], in_one: []}
         for _ in range(rounds):
             for way, spent in times.items():
                 start = time.perf_counter()
                 way()
                 spent.append(time.perf_counter() - start)
-        whole, once = median(times[unfused]), median(times[in_blocks])
-        return FusionCheck(self.unfused_s / self.blocked_s, whole / once, whole, once)
+        whole, once = median(times[unfused]), median(times[in_one])
+        predicted = self.unfused_s / (self.fused_s if compiled else self.blocked_s)
+        return FusionCheck(predicted, whole / once, whole, once, self.way)
+
+    @property
+    def way(self) -> Literal["compiled", "blocks"]:
+        """What `check` runs: one compiled loop where there is one for these steps."""
+        known = self.dtype in (np.float64, np.float32)
+        known &= all(step.__name__ in COMPILED for step in self.steps)
+        return "compiled" if known and len(self.steps) <= MOST else "blocks"
+
+    def _loop(self, operands: list[Array], out: Array) -> Callable[[], None]:
+        names = [step.__name__ for step in self.steps]
+        return lambda: fused(names, operands, out, self.machine.isa)
+
+    def _blocks(self, operands: list[Array], out: Array) -> Callable[[], None]:
+        near = np.empty(self.block, self.dtype)
+        blocks = []
+        for low in range(0, self.n, self.block):
+            part = slice(low, low + self.block)
+            target = out[part]
+            blocks.append(([x[part] for x in operands], target, near[: len(target)]))
+
+        def run() -> None:
+            for parts, target, between in blocks:
+                _apply(self.steps, parts, target, between)
+
+        return run
 
 
 def _operands(steps: Sequence["np.ufunc"]) -> int:

@@ -1,13 +1,17 @@
 """Run a function at growing sizes within a budget, and fit what it took.
 
-Sizes double until the next would eat a sixth of the budget; then a geometric ladder of them is run
-round after round, in a new order each, so that a slow moment of the machine meets all sizes and not
-one. Short calls are timed many at a time, after one call that warms caches and branch predictors up
-(a long one warms itself). The median over rounds is what is fitted.
+Sizes double until the next would eat a twelfth of the budget; then a geometric ladder of them is
+run round after round, in a new order each, so that a slow moment of the machine meets all sizes and
+not one. Short calls are timed many at a time, after one call that warms caches and branch
+predictors up (a long one warms itself). The median over rounds is what is fitted.
+
+A function that leaves its input as it was meets the same one in every round: what is made anew lies
+elsewhere each time, in memory that grows more scattered, and its times say so.
 """
 
 import gc
 import math
+import pickle
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -23,7 +27,8 @@ WARM_S = 1e-2  # a longer call refills the caches at 1 % of its time or less
 RUNGS = 16  # sizes: more say little more, and each costs its share of the budget
 FRESH = 64  # inputs made for one timing at most, and
 MAKING_S = 5e-3  # time spent on them, beyond the first
-DEARER = 16  # times as long as a call: an input that takes longer to make may be used again
+SHARE = 12  # of the budget for the largest size: some four rounds where each input is new
+LOOK = (1, 16)  # times the least size: where it is looked whether a call changes its input
 MAX_N = 10_000_000
 
 Progress = Callable[[float, float], None]
@@ -58,7 +63,8 @@ def fit(
         does not count, all threads do); or the peak of bytes that Python and numpy allocate.
     fresh : bool, optional
         Whether every call gets a new input, as a function needs that changes it (a sort in place).
-        By default it does, unless an input takes 16 times as long to make as the call.
+        By default it is looked: an input is new if a call at n_min or at 16 n_min changes the
+        pickle of its input, or if that has none. A function that remembers results needs True.
     progress : callable, optional
         Called with the seconds used and the budget.
 
@@ -78,7 +84,9 @@ def fit(
     low, high = int(number(n_min, "n_min", least=1)), int(number(n_max, "n_max", least=1))
     clock = time.process_time if measure == "cpu" else time.perf_counter
     budget = number(budget_s, "budget_s", above=0.0)
-    run = _Runs(fn, make_input or (lambda n: n), fresh, budget, clock)
+    run = _Runs(fn, make_input or (lambda n: n), bool(fresh), budget, clock)
+    if fresh is None:
+        run.fresh = any(run.changes(n) for n in sorted({min(low * k, high) for k in LOOK}))
     ladder = run.ladder(low, high)
     if measure == "memory":
         pairs = [(n, run.peak(n)) for n in ladder]
@@ -104,7 +112,7 @@ class _Runs:
         self,
         fn: Callable[[Any], Any],
         make_input: Callable[[int], Any],
-        fresh: bool | None,
+        fresh: bool,
         budget: float,
         clock: Callable[[], float],
     ) -> None:
@@ -112,6 +120,7 @@ class _Runs:
         self.clock = clock
         self.start = time.perf_counter()
         self.seen: dict[int, float] = {}  # seconds a call, as last timed
+        self.kept: dict[int, Any] = {}  # inputs that calls leave as they were
 
     def used(self) -> float:
         return time.perf_counter() - self.start
@@ -120,9 +129,13 @@ class _Runs:
         """Seconds a call at size n."""
         expected = self._expected(n)
         calls = 1 if expected >= SMALL_S else math.ceil(SMALL_S / max(expected, 1e-8))
-        inputs = self._inputs(n, calls, expected)
-        if expected < WARM_S:
-            self.fn(inputs.pop() if len(inputs) > 1 else self.make(n))
+        inputs = self._inputs(n, calls)
+        if len(inputs) > 1:
+            warm = inputs.pop()
+            if expected < WARM_S:
+                self.fn(warm)
+        elif expected < WARM_S:
+            self.fn(self.make(n))
         collecting = gc.isenabled()
         gc.disable()
         try:
@@ -133,17 +146,27 @@ class _Runs:
         self.seen[n] = max(took, 1e-9) / len(inputs)
         return self.seen[n]
 
-    def _inputs(self, n: int, calls: int, expected: float) -> list[Any]:
+    def _inputs(self, n: int, calls: int) -> list[Any]:
         """An input for each call; one more call's worth, where that is cheap, to warm up."""
+        if not self.fresh:
+            if n not in self.kept:
+                self.kept[n] = self.make(n)
+            return [self.kept[n]] * (calls + 1)
         start = time.perf_counter()
         made = [self.make(n)]
         while len(made) <= min(calls, FRESH) and time.perf_counter() - start < MAKING_S:
             made.append(self.make(n))
-        making = (time.perf_counter() - start) / len(made)
-        again = making > DEARER * expected if self.fresh is None else not self.fresh
-        if again and len(made) < calls:
-            made *= math.ceil(calls / len(made))
         return made
+
+    def changes(self, n: int) -> bool:
+        """Whether a call changes its input; also where that cannot be seen."""
+        given = self.make(n)
+        try:
+            before = pickle.dumps(given)
+        except (TypeError, AttributeError, pickle.PicklingError):
+            return True
+        self.fn(given)
+        return pickle.dumps(given) != before
 
     def _expected(self, n: int) -> float:
         """The time at the nearest size that was timed; unknown at first, hence one call alone."""
@@ -186,15 +209,15 @@ class _Runs:
                 last, spent = spent, self._price(n)
                 if 2 * n > high:
                     break
-                if self._growth(spent, last) * spent > self.budget / 6:
+                if self._growth(spent, last) * spent > self.budget / SHARE:
                     spent = min(spent, self._price(n))  # or was it a slow moment?
-                    if self._growth(spent, last) * spent > self.budget / 6:
+                    if self._growth(spent, last) * spent > self.budget / SHARE:
                         break
             except MemoryError:
                 n //= 2
                 break
             n *= 2
-        top = high if 2 * n > high and spent < self.budget / 12 else n
+        top = high if 2 * n > high and spent < self.budget / SHARE / 2 else n
         count = min(RUNGS, 1 + round(2 * math.log2(max(top / low, 1))))
         found = np.unique(np.geomspace(low, top, max(count, 1)).round().astype(np.int64))
         if len(found) < SMALLEST:

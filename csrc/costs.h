@@ -7,7 +7,11 @@
  *
  * The arithmetic loops keep CHAINS independent fused multiply-adds in registers, enough to fill two
  * units of latency 4 or 5, and touch no memory. An x86 baseline has no fused instruction, so it
- * multiplies and adds.
+ * multiplies and adds. Those of integers multiply and take the exclusive or, as hash functions do:
+ * two operations, too, and two that no compiler can fold into fewer.
+ *
+ * The fused loop does steps of element-wise arithmetic on a few vectors at a time, so that each
+ * operand is read once and the result written once; every step rounds, as numpy's does.
  *
  * The latency loop follows pointers, each load waiting for the one before.
  */
@@ -15,10 +19,24 @@
 #define TRACTABLE_COSTS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "isa.h"
 
 #define COSTS_CHAINS 12 /* of 16 vector registers; two hold the constants */
+
+/* Steps of the fused loop: those below COSTS_UNARY take a further operand. */
+typedef enum {
+    COSTS_ADD,
+    COSTS_SUBTRACT,
+    COSTS_MULTIPLY,
+    COSTS_DIVIDE,
+    COSTS_UNARY,
+    COSTS_NEGATIVE = COSTS_UNARY,
+    COSTS_ABSOLUTE,
+    COSTS_SQUARE,
+    COSTS_SQRT,
+} costs_step;
 
 typedef struct {
     double (*read)(const double *a, size_t n); /* 8 n bytes; returns the sum */
@@ -30,6 +48,12 @@ typedef struct {
     double (*scalar64)(size_t rounds);
     double (*vector64)(size_t rounds);
     float (*vector32)(size_t rounds);
+    uint64_t (*scalar_i64)(size_t rounds);
+    uint64_t (*vector_i64)(size_t rounds);
+    /* out[i] = the steps, from operands[0][i] on, each taking its further operand in order. */
+    void (*fused64)(const int *steps, int count, const double *const *operands, double *out,
+                    size_t n);
+    void (*fused32)(const int *steps, int count, const float *const *operands, float *out, size_t n);
     int bytes; /* of a vector */
 } costs_kernels;
 

@@ -5,6 +5,15 @@ typedef float vec32 __attribute__((vector_size(16)));
 #define FMA64(a, x, y) ((a) * (x) + (y))
 #define FMA32(a, x, y) ((a) * (x) + (y))
 #define FMA(a, x, y) ((a) * (x) + (y))
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#define SQRT64 _mm_sqrt_pd
+#define SQRT32 _mm_sqrt_ps
+#else
+#include <math.h>
+#define SQRT64(a) ((vec64){sqrt((a)[0]), sqrt((a)[1])})
+#define SQRT32(a) ((vec32){sqrtf((a)[0]), sqrtf((a)[1]), sqrtf((a)[2]), sqrtf((a)[3])})
+#endif
 
 #include "costs_inl.h"
 #include "murmur3.h"

@@ -3,8 +3,10 @@
  *   VECTOR       bytes of a vector
  *   FMA64(a, x, y), FMA32(a, x, y)   a * x + y of vec64, vec32
  *   FMA(a, x, y) the same of two doubles
+ *   SQRT64(a), SQRT32(a) square roots of vec64, vec32
  *
  * Include once, after those and COSTS_TABLE. GCC and Clang share these vector types. */
+#include <math.h>
 #include <string.h>
 
 #include "costs.h"
@@ -14,8 +16,16 @@
 #elif defined(ISA_ARM64)
 #define IN_REGISTER "+w"
 #else
-#define IN_REGISTER "+r"
+#define IN_REGISTER "+m"
 #endif
+#if defined(__AVX512F__)
+#define IN_VECTOR "+v"
+#else
+#define IN_VECTOR IN_REGISTER
+#endif
+
+typedef uint64_t vec_i64 __attribute__((vector_size(VECTOR)));
+typedef uint32_t vec_i32 __attribute__((vector_size(VECTOR)));
 
 #define LANES64 (VECTOR / 8)
 #define UNROLL 8 /* vectors of loads under way */
@@ -112,5 +122,89 @@ static double scalar64(size_t rounds) {
 ARITHMETIC(vector64, vec64, double, FMA64)
 ARITHMETIC(vector32, vec32, float, FMA32)
 
-const costs_kernels COSTS_TABLE = {read_all, write_all, copy_all, triad_all,
-                                   scalar64, vector64,  vector32, VECTOR};
+#define ODD 0x9e3779b97f4a7c15u /* times which no number but 0 becomes 0 */
+#define BITS 0xc2b2ae3d27d4eb4fu
+
+static uint64_t scalar_i64(size_t rounds) {
+    uint64_t chain[COSTS_CHAINS], total = 0;
+    for (int j = 0; j < COSTS_CHAINS; j++) chain[j] = 1u + j;
+    for (size_t i = 0; i < rounds; i++)
+        for (int j = 0; j < COSTS_CHAINS; j++) {
+            chain[j] = chain[j] * ODD ^ BITS;
+            __asm__("" : "+r"(chain[j])); /* or the compiler makes a vector of these */
+        }
+    for (int j = 0; j < COSTS_CHAINS; j++) total += chain[j];
+    return total;
+}
+
+static uint64_t vector_i64(size_t rounds) {
+    vec_i64 chain[COSTS_CHAINS], odd, bits;
+    uint64_t total = 0;
+    for (int k = 0; k < LANES64; k++) {
+        odd[k] = ODD;
+        bits[k] = BITS;
+        for (int j = 0; j < COSTS_CHAINS; j++) chain[j][k] = 1u + j;
+    }
+    __asm__("" : IN_VECTOR(odd), IN_VECTOR(bits)); /* no multiplication by a known number */
+    for (size_t i = 0; i < rounds; i++)
+        for (int j = 0; j < COSTS_CHAINS; j++) chain[j] = chain[j] * odd ^ bits;
+    for (int j = 0; j < COSTS_CHAINS; j++)
+        for (int k = 0; k < LANES64; k++) total += chain[j][k];
+    return total;
+}
+
+/* Of UNROLL vectors `at` a time, of the rest number by number. */
+#define FUSED(name, vec, ivec, lane, SIGN, SQRT, sqrt_one)                                        \
+    static void name(const int *steps, int count, const lane *const *operands, lane *out,         \
+                     size_t n) {                                                                  \
+        enum { WIDE = VECTOR / sizeof(lane), BLOCK = UNROLL * WIDE };                             \
+        ivec sign;                                                                                \
+        for (int k = 0; k < (int)WIDE; k++) sign[k] = SIGN;                                       \
+        size_t i = 0;                                                                             \
+        for (; i + BLOCK <= n; i += BLOCK) {                                                      \
+            vec v[UNROLL], w[UNROLL];                                                             \
+            const lane *const *next = operands;                                                   \
+            memcpy(v, *next++ + i, sizeof v);                                                     \
+            for (int s = 0; s < count; s++) {                                                     \
+                if (steps[s] < COSTS_UNARY) memcpy(w, *next++ + i, sizeof w);                     \
+                switch (steps[s]) {                                                               \
+                case COSTS_ADD: EACH(v[j] += w[j]);                                               \
+                case COSTS_SUBTRACT: EACH(v[j] -= w[j]);                                          \
+                case COSTS_MULTIPLY: EACH(v[j] *= w[j]);                                          \
+                case COSTS_DIVIDE: EACH(v[j] /= w[j]);                                            \
+                case COSTS_NEGATIVE: EACH(v[j] = (vec)((ivec)v[j] ^ sign));                       \
+                case COSTS_ABSOLUTE: EACH(v[j] = (vec)((ivec)v[j] & ~sign));                      \
+                case COSTS_SQUARE: EACH(v[j] *= v[j]);                                            \
+                case COSTS_SQRT: EACH(v[j] = SQRT(v[j]));                                         \
+                }                                                                                 \
+            }                                                                                     \
+            memcpy(out + i, v, sizeof v);                                                         \
+        }                                                                                         \
+        for (; i < n; i++) {                                                                      \
+            const lane *const *next = operands;                                                   \
+            lane v = (*next++)[i];                                                                \
+            for (int s = 0; s < count; s++) {                                                     \
+                lane w = steps[s] < COSTS_UNARY ? (*next++)[i] : v;                               \
+                switch (steps[s]) {                                                               \
+                case COSTS_ADD: v += w; break;                                                    \
+                case COSTS_SUBTRACT: v -= w; break;                                               \
+                case COSTS_MULTIPLY: v *= w; break;                                               \
+                case COSTS_DIVIDE: v /= w; break;                                                 \
+                case COSTS_NEGATIVE: v = -v; break;                                               \
+                case COSTS_ABSOLUTE: v = (lane)fabs(v); break;                                    \
+                case COSTS_SQUARE: v *= w; break;                                                 \
+                case COSTS_SQRT: v = sqrt_one(v); break;                                          \
+                }                                                                                 \
+            }                                                                                     \
+            out[i] = v;                                                                           \
+        }                                                                                         \
+    }
+#define EACH(what)                              \
+    for (int j = 0; j < UNROLL; j++) what;      \
+    break
+
+FUSED(fused64, vec64, vec_i64, double, (uint64_t)1 << 63, SQRT64, sqrt)
+FUSED(fused32, vec32, vec_i32, float, (uint32_t)1 << 31, SQRT32, sqrtf)
+
+const costs_kernels COSTS_TABLE = {read_all,   write_all,  copy_all, triad_all, scalar64, vector64,
+                                   vector32, scalar_i64, vector_i64, fused64,  fused32,  VECTOR};

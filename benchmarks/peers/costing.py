@@ -31,58 +31,95 @@ from statistics import median
 import numpy as np
 
 import costs
-from costs._measure import Buffers, default_isa
-from costs.machine import BEYOND, LOOPS, _caches
+from costs import host
+from costs._measure import Buffers, available
+from costs.measuring import BEYOND, LOOPS
 from costs.timing import _Runs
 
-# Loops of J. McCalpin's benchmark, written anew: global arrays, ordinary stores, seconds returned.
+# Loops of J. McCalpin's benchmark, written anew: global arrays, ordinary stores, seconds returned;
+# and beside them a sum and a fill, which it has not.
 STREAM = r"""
+#include <stddef.h>
+#include <sys/mman.h>
 #include <time.h>
-double a[N], b[N], c[N];
+static double __attribute__((aligned(1 << 21))) a[N], b[N], c[N];
+volatile double kept;
 static double now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return t.tv_sec + 1e-9 * t.tv_nsec;
 }
 void init(void) {
-    for (long i = 0; i < N; i++) a[i] = 1, b[i] = 2, c[i] = 3;
+#if defined(HUGE) && defined(MADV_HUGEPAGE)
+    madvise(a, sizeof a, MADV_HUGEPAGE);
+    madvise(b, sizeof b, MADV_HUGEPAGE);
+    madvise(c, sizeof c, MADV_HUGEPAGE);
+#endif
+    for (size_t i = 0; i < N; i++) a[i] = 1, b[i] = 2, c[i] = 3;
 }
-double copy(void) {
-    double start = now();
-    for (long i = 0; i < N; i++) a[i] = b[i];
-    return now() - start;
-}
-double triad(void) {
-    double start = now();
-    for (long i = 0; i < N; i++) a[i] = b[i] + 3.0 * c[i];
-    return now() - start;
-}
+#define TIMED(name, what)                    \
+    double name(void) {                      \
+        double start = now(), total = 0;     \
+        for (size_t i = 0; i < N; i++) what; \
+        double stop = now();                 \
+        kept = total;                        \
+        return stop - start;                 \
+    }
+TIMED(read, total += a[i])
+TIMED(write, a[i] = 1)
+TIMED(copy, a[i] = b[i])
+TIMED(triad, a[i] = b[i] + 3.0 * c[i])
 """
+# A sum needs leave to reorder; and GCC makes a call of memset's or memcpy's, which pass the caches
+# by, of a fill or copy.
+STREAM_FLAGS = ["-O3", "-ffast-math", "-fno-tree-loop-distribute-patterns", "-funroll-loops"]
+WIDTHS = {"baseline": [], "avx2": ["-mavx2", "-mfma"], "neon": []}
+WIDTHS["avx512"] = ["-mavx512f", "-mprefer-vector-width=512"]
 
 
-def stream(rounds=40):
-    """Pass by pass in turn, in one process; the compiler may use this machine's vectors."""
-    size = BEYOND * max(_caches().values())
+def _compiled(folder, name, size, flags):
+    """STREAM's loops as a library; its arrays are filled, and so have their pages."""
+    source, library = Path(folder, "stream.c"), Path(folder, f"{name}.so")
+    source.write_text(STREAM)
+    flags = [*STREAM_FLAGS, *flags, f"-DN={size // 8}", "-fPIC", "-shared"]
+    subprocess.run(["cc", *flags, source, "-o", library], check=True)
+    made = ctypes.CDLL(str(library))
+    for loop in LOOPS:
+        getattr(made, loop).restype = ctypes.c_double
+    made.init()
+    return made
+
+
+def stream(rounds=30):
+    """Pass by pass in turn, in one process and thread, over arrays of one size: our loops with each
+    width of vectors, STREAM's compiled for the same, both with huge pages; and STREAM's without."""
+    size = BEYOND * max(host.caches().values())
     with tempfile.TemporaryDirectory() as folder:
-        source, library = Path(folder, "stream.c"), Path(folder, "stream.so")
-        source.write_text(STREAM)
-        # or GCC makes the copy loop a call of memcpy, which passes the caches by
-        flags = ["-O3", "-fno-tree-loop-distribute-patterns", f"-DN={size // 8}"]
-        command = ["cc", *flags, "-fPIC", "-shared", source, "-o", library]
-        subprocess.run(command, check=True)
-        theirs = ctypes.CDLL(str(library))
-        theirs.copy.restype = theirs.triad.restype = ctypes.c_double
-        theirs.init()
-        buffers, isa = Buffers(size), default_isa()
-        print("GB/s      ours, best   STREAM   ratio    median   STREAM   ratio")
-        for loop in ("copy", "triad"):
-            counted = LOOPS[loop][0] * (size // 8) / 1e9
-            rates = []
-            for _ in range(rounds):
-                ours = buffers.run(loop, isa, size, 1)
-                rates.append((counted / ours, counted / getattr(theirs, loop)()))
-            (a, b), (c, d) = np.max(rates[1:], axis=0), np.median(rates[1:], axis=0)
-            print(f"{loop:8}{a:12.2f}{b:9.2f}{a / b:8.2f}{c:10.2f}{d:9.2f}{c / d:8.2f}")
+        buffers = Buffers(size)
+        ways = {}
+        for isa in available():
+            ways["ours", isa] = lambda loop, isa=isa: buffers.run(loop, isa, size, 1)
+            theirs = _compiled(folder, isa, size, ["-DHUGE", *WIDTHS[isa]])
+            ways["STREAM", isa] = lambda loop, theirs=theirs: getattr(theirs, loop)()
+        plain = _compiled(folder, "plain", size, [])
+        ways["STREAM", "small pages"] = lambda loop: getattr(plain, loop)()
+        print("GB/s, median of", rounds, "(best)")
+        for loop, (counted, _) in LOOPS.items():
+            rates = {way: [] for way in ways}
+            for i in range(rounds + 1):
+                order = list(ways) if i % 2 else list(ways)[::-1]
+                for way in order:
+                    rates[way].append(counted * (size // 8) / 1e9 / ways[way](loop))
+            found = {way: (median(v[1:]), max(v[1:])) for way, v in rates.items()}
+            print(loop)
+            for (who, how), (middle, best) in found.items():
+                print(f"   {who:8}{how:12}{middle:8.2f}{best:8.2f}")
+            top = {
+                who: [max(v[i] for (w, how), v in found.items() if w == who) for i in (0, 1)]
+                for who in ("ours", "STREAM")
+            }
+            ratios = [a / b for a, b in zip(top["ours"], top["STREAM"], strict=True)]
+            print("   ours / STREAM, the best width of each: {:.2f} ({:.2f})".format(*ratios))
 
 
 RANDOM = random.Random(20260102)
@@ -338,7 +375,7 @@ def fuse():
         for n in (20_000, 10_000_000):
             fusion = roofline.fuse(steps, n)
             check = fusion.check()
-            print(f"{fusion}; measured {check.measured:.2f} x, error {check.error:.0%}", flush=True)
+            print(f"{fusion}; {check}", flush=True)
 
 
 if __name__ == "__main__":

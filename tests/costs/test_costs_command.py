@@ -29,7 +29,7 @@ def stored(tmp_path):
     """A machine of 10 GB/s and 50 Gop/s."""
     value = dict.fromkeys(("best", "median", "worst"), 1e10)
     found = {
-        "version": 1,
+        "version": 2,
         "name": "stated",
         "cores": 1,
         "threads": 1,
@@ -183,8 +183,8 @@ def test_pipeline(command, tmp_path):
 
 def test_machine(command, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr("costs.machine._caches", lambda: {"L1": 32 << 10, "L2": 256 << 10})
-    monkeypatch.setattr("costs.machine.SLOT_S", 2e-4)
+    monkeypatch.setattr("costs.host.caches", lambda: {"L1": 32 << 10, "L2": 256 << 10})
+    monkeypatch.setattr("costs.measuring.SLOT_S", 2e-4)
     assert "DRAM" in command("machine", "--budget", "10ms").output
     found = json.loads(command("machine", "--json").output)
     assert found["bandwidth"]["DRAM"]["triad"]["best"] > 0

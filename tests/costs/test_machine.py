@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import costs
-from costs import AboveRoofError, Machine, Measured, Roofline, _measure
-from costs.machine import BEYOND, LOOPS
+from costs import AboveRoofError, Machine, Measured, Roofline, _measure, host
+from costs.measuring import ARITHMETIC, BEYOND, LOOPS
 
 
 def measured(value):
@@ -42,8 +42,8 @@ PLAIN = machine({"L1": 200e9, "L2": 100e9, "DRAM": 10e9})
 def live(tmp_path_factory):
     """A quick measurement of this machine, with a small last cache so that it fits anywhere."""
     patch = pytest.MonkeyPatch()
-    patch.setattr("costs.machine._caches", lambda: {"L1": 32 << 10, "L2": 256 << 10})
-    patch.setattr("costs.machine.SLOT_S", 2e-4)
+    patch.setattr("costs.host.caches", lambda: {"L1": 32 << 10, "L2": 256 << 10})
+    patch.setattr("costs.measuring.SLOT_S", 2e-4)
     patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
     yield Machine.measure(0.1)
     patch.undo()
@@ -63,7 +63,7 @@ class TestLoops:
             assert (b, c) == ([2.0] * (n + 8), [1.0] * (n + 8))
 
     @pytest.mark.parametrize("isa", _measure.available())
-    @pytest.mark.parametrize("loop", ["scalar64", "vector64", "vector32"])
+    @pytest.mark.parametrize("loop", ARITHMETIC)
     def test_arithmetic_counts_what_it_does(self, isa, loop):
         seconds, operations = _measure.arithmetic(loop, isa, 1000)
         assert seconds > 0
@@ -109,9 +109,9 @@ class TestMachine:
                 assert value.best >= value.median >= value.worst > 0
         for value in (*live.latency.values(), *live.overhead.values()):
             assert 0 < value.best <= value.median <= value.worst
-        assert set(live.flops) == {"scalar f64", "vector f64", "vector f32", "blas f64", "blas f32"}
+        assert set(live.flops) == {*ARITHMETIC.values(), "blas f64", "blas f32"}
         text = str(live)
-        for piece in ("DRAM", "Gflop/s", "python call", "spread"):
+        for piece in ("DRAM", "Gop/s", "python call", "spread"):
             assert piece in text
 
     def test_it_is_recalled(self, live):
@@ -123,7 +123,7 @@ class TestMachine:
         (path,) = (tmp_path / "tractable").iterdir()
         path.write_text('{"version": 0}')
         assert Machine.measure(0.01).levels == live.levels
-        assert json.loads(path.read_text())["version"] == 1
+        assert json.loads(path.read_text())["version"] == 2
 
     def test_threads_together(self, live):
         assert Machine.measure(0.01, threads=2, cache=False).threads == 2
@@ -131,7 +131,7 @@ class TestMachine:
     def test_it_goes_to_a_file_and_back(self, live, tmp_path):
         live.save(tmp_path / "machine.json")
         assert Machine.load(tmp_path / "machine.json") == live
-        for content in ('{"version": 1}', "[]", '{"version": 9}'):
+        for content in ('{"version": 2}', "[]", '{"version": 9}'):
             (tmp_path / "other.json").write_text(content)
             with pytest.raises(ValueError, match=r"other\.json"):
                 Machine.load(tmp_path / "other.json")
@@ -172,13 +172,13 @@ class TestMachine:
         make = lambda *shape, device: Tensor()  # noqa: E731
         fake = types.SimpleNamespace(cuda=cuda, rand=make, empty=make)
         monkeypatch.setitem(sys.modules, "torch", fake)
-        found = costs.machine._gpu()
+        found = host.gpu()
         assert found["name"] == "stand-in"
         assert found["flops f32"] == pytest.approx(2 * 4096**3 / 1e-3)
         assert found["bandwidth"] == pytest.approx(8 * 2**28 / 1e-3)
         assert "stand-in" in str(dataclasses.replace(PLAIN, flops=PLAIN.flops, gpu=found))
         fake.cuda.is_available = lambda: False
-        assert costs.machine._gpu() == {}
+        assert host.gpu() == {}
 
     @pytest.mark.parametrize("arguments", [{"budget_s": 0}, {"budget_s": 1, "threads": 0}])
     def test_bad_arguments(self, arguments):
@@ -284,14 +284,62 @@ class TestFusion:
         assert Roofline(slow).fuse([np.multiply, np.add], 10**6).gain == pytest.approx(1)
 
     @pytest.mark.parametrize(
-        "steps", [[np.multiply, np.add], [np.add, np.sqrt, np.subtract], [np.negative, np.abs]]
+        ("steps", "way"),
+        [
+            ([np.multiply, np.add], "compiled"),
+            ([np.subtract, np.sqrt, np.square, np.divide], "compiled"),
+            ([np.negative, np.abs], "compiled"),
+            ([np.add, np.maximum], "blocks"),
+        ],
     )
     @pytest.mark.parametrize("n", [1, 1000, 100_003])
     @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-    def test_both_ways_give_the_same(self, live, steps, n, dtype):
+    def test_both_ways_give_the_same(self, live, steps, way, n, dtype):
         check = Roofline(live).fuse(steps, n, dtype).check(rounds=1)  # raises where they differ
         assert check.unfused_s > 0
-        assert check.measured == check.unfused_s / check.blocked_s
+        assert check.measured == check.unfused_s / check.fused_s
+        assert check.way == way
+        assert f"{check.measured:.2f} x measured" in str(check)
+
+    def test_what_the_compiled_loop_has_not_goes_by_blocks(self, live):
+        for dtype in (np.float16, np.int64):
+            assert Roofline(live).fuse([np.add, np.negative], 100, dtype).check(1).way == "blocks"
+        assert Roofline(live).fuse([np.negative] * 17, 100).check(1).way == "blocks"
+
+    @pytest.mark.parametrize("isa", _measure.available())
+    @pytest.mark.parametrize("dtype", [np.float64, np.float32])
+    @pytest.mark.parametrize("n", [0, 1, 31, 64, 1000])
+    def test_the_compiled_loop_rounds_as_numpy_does(self, isa, dtype, n):
+        """Every step, at every level, on numbers of any sign and on those that are none."""
+        rng = np.random.default_rng(n)
+        a, b, c = (rng.standard_normal(n).astype(dtype) for _ in range(3))
+        a[: n // 8] = np.resize([np.nan, np.inf, -np.inf, -0.0, 0.0, 1e-40], n // 8)
+        kept, out = a.copy(), np.full(n + 1, 7, dtype)
+        with np.errstate(all="ignore"):
+            for name in _measure.STEPS:
+                step = getattr(np, name)
+                operands = [a, b][: step.nin]
+                _measure.fused([name], operands, out[:n], isa)
+                np.testing.assert_array_equal(out[:n], step(*operands))
+            _measure.fused(["multiply", "negative", "add", "sqrt"], [a, b, c], out[:n], isa)
+            np.testing.assert_array_equal(out[:n], np.sqrt(-(a * b) + c))
+        assert out[n] == 7
+        np.testing.assert_array_equal(a, kept)
+
+    def test_bad_arguments_of_the_compiled_loop(self):
+        a, isa = np.zeros(8), "baseline"
+        for arguments, error in (
+            ((["add"], [a], a), ValueError),
+            ((["add"], [a, a[:4].copy()], a), ValueError),
+            ((["add"], [a, a.astype("f4")], a), ValueError),
+            ((["negative"], [a.astype("f2")], a.astype("f2")), ValueError),
+            (([], [a], a), ValueError),
+            ((["negative"] * 17, [a], a), ValueError),
+            ((["cube"], [a], a), KeyError),
+            ((["negative"], [a[::2]], a[:4]), (ValueError, BufferError)),
+        ):
+            with pytest.raises(error):
+                _measure.fused(*arguments, isa)
 
     @pytest.mark.parametrize(
         ("steps", "error", "message"),
