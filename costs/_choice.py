@@ -245,7 +245,7 @@ def _fit(
         a, target = kind.whiten @ (x / fitted[:, None]), kind.whiten @ (y / fitted)
         c, inverse = _solve(a[None], target[None], window)
         fitted = x @ c[0]
-        if not model.allows(c[0], x[start]) or (fitted[start:] <= 0).any():
+        if not model.allows(c[0], x[start], x[-1]) or (fitted[start:] <= 0).any():
             return None
         fitted = np.where(fitted > 0, fitted, y)
     errors = np.log(y / fitted)

@@ -7,7 +7,8 @@ A class is its leading term. A *model* of it is a sum with positive leading coef
 g the leading term, h a companion of lower order, c0 an intercept; h and c0 may be absent. The
 companions are what real programs of a class carry (n log n comes with n, n^2 with n), so that a
 sort with a linear pass in it is not taken for n^1.5. A companion may be negative, as quicksort's
-1.39 n log n - 2.85 n is; an intercept may not.
+1.39 n log n - 2.85 n is; an intercept may not. At the largest n the leading term has to outweigh
+its companion: a sort on its way out of the caches is not n^1.5 because a little of that would do.
 """
 
 from typing import NamedTuple
@@ -62,12 +63,16 @@ class Model(NamedTuple):
         """A column for each term: float64[len(n), len(terms)]."""
         return np.stack([term(name, n) for name in self.terms], axis=1)
 
-    def allows(self, coefficients: Floats, first: Floats) -> NDArray[np.bool_]:
-        """Whether coefficients [..., terms] make sense; `first` is the design at the least n."""
-        parts = coefficients * first
+    def allows(self, coefficients: Floats, first: Floats, last: Floats) -> NDArray[np.bool_]:
+        """Whether coefficients [..., terms] make sense; the design at the least and largest n."""
+        least, most = coefficients * first, coefficients * last
         fine = coefficients[..., 0] > 0
         for i, name in enumerate(self.terms[1:], 1):
-            fine &= parts[..., i] > (0 if name == "1" else -NEGATIVE * parts[..., 0])
+            if name == "1":
+                fine &= least[..., i] > 0
+            else:
+                fine &= least[..., i] > -NEGATIVE * least[..., 0]
+                fine &= most[..., i] < most[..., 0]
         return np.asarray(fine, np.bool_)
 
 

@@ -333,7 +333,8 @@ def _sample(candidates: list[Candidate], n: Floats) -> list[_Draws]:
             spread = np.sqrt(each.rss / rng.chisquare(each.freedom, tries))
             error = rng.standard_normal((tries, len(each.coefficients))) @ each.factor.T
             drawn = each.coefficients + error * spread[:, None]
-            good = each.model.allows(drawn, each.model.design(n)[each.start])
+            design = each.model.design(n)
+            good = each.model.allows(drawn, design[each.start], design[-1])
             order = np.argsort(~good, kind="stable")[:count]
             drawn = np.where(good[:, None], drawn, each.coefficients)[order]
             spread = spread[order]

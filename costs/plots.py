@@ -89,14 +89,26 @@ def draw_roofline(roofline: "Roofline", axes: "Axes | None" = None) -> "Axes":
     """A roof for every level, and the points."""
     axes = _axes(axes)
     points = [p for p in roofline.points if p.flops]
-    peak = roofline.machine.flops[roofline.peak].best
-    ridges = [roofline.ridge(level) for level in roofline.machine.levels]
+    peaks = {kind: roofline.top(kind) for kind in roofline.peaks}
+    ridges = [roofline.ridge(v, kind) for v in roofline.machine.levels for kind in peaks]
     seen = [p.intensity for p in points] + ridges
     x = np.geomspace(min(seen) / 4, max(seen) * 12, 200)  # names stand to the right of points
     for i, level in enumerate(roofline.machine.levels):
-        roof = np.minimum(peak, x * roofline.bandwidth(level)) / 1e9
-        speed = roofline.bandwidth(level) / 1e9
-        axes.plot(x, roof, color=COLOURS[i], label=f"{level}: {speed:.3g} GB/s", linewidth=1.5)
+        speed = roofline.bandwidth(level)
+        roof = np.minimum(max(peaks.values()), x * speed) / 1e9
+        name = f"{level}: {speed / 1e9:.3g} GB/s"
+        axes.plot(x, roof, color=COLOURS[i], label=name, linewidth=1.5)
+    for kind, peak in peaks.items():
+        axes.plot(x[[0, -1]], [peak / 1e9] * 2, color="#777", linestyle=":", linewidth=1, zorder=1)
+        crowded = any(peak < other < 1.4 * peak for other in peaks.values())
+        axes.annotate(
+            f"{kind}: {peak / 1e9:.3g} Gop/s",
+            (x[-1], peak / 1e9),
+            xytext=(0, -11 if crowded else 4),
+            textcoords="offset points",
+            ha="right",
+            fontsize=8,
+        )
     for p in points:
         at = roofline.machine.levels.index(p.level)
         axes.plot(p.intensity, p.rate / 1e9, "o", color=COLOURS[at], markeredgecolor="black")
@@ -107,8 +119,6 @@ def draw_roofline(roofline: "Roofline", axes: "Axes | None" = None) -> "Axes":
             textcoords="offset points",
             fontsize=8,
         )
-    top = f"{roofline.peak}: {peak / 1e9:.3g} Gop/s"
-    axes.annotate(top, (x[-1], peak / 1e9), xytext=(0, 4), textcoords="offset points", ha="right")
     axes.set(
         xscale="log", yscale="log", xlabel="operations a byte", ylabel="10⁹ operations a second"
     )

@@ -48,6 +48,8 @@ class Point:
         Operations a byte.
     level : str
         Where its bytes come from.
+    peak : str
+        Which arithmetic is its flat roof.
     bound : {"compute", "memory"}
         Which side of the ridge it is on.
     rate, roof : float
@@ -60,6 +62,7 @@ class Point:
     seconds: float
     intensity: float
     level: str
+    peak: str
     bound: Literal["compute", "memory"]
     rate: float
     roof: float
@@ -89,7 +92,8 @@ class Roofline:
     ----------
     machine : Machine
     peak : str, default "vector f64"
-        Which arithmetic is the flat roof: a key of ``machine.flops``.
+        Which arithmetic is the flat roof of points that name none: a key of ``machine.flops``, such
+        as "vector f32", or "vector i64" for hash functions.
 
     Examples
     --------
@@ -104,8 +108,7 @@ class Roofline:
     points: list[Point] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        if self.peak not in self.machine.flops:
-            raise ValueError(f"peak must be one of {', '.join(self.machine.flops)}")
+        self.top()
 
     def bandwidth(self, level: str) -> float:
         """The slope of a level: its best loop of any kind."""
@@ -113,13 +116,20 @@ class Roofline:
             raise ValueError(f"no level {level!r}; there are {', '.join(self.machine.levels)}")
         return max(v.best for v in self.machine.bandwidth[level].values())
 
-    def ridge(self, level: str = "DRAM") -> float:
-        """Operations a byte from which on arithmetic is the bound."""
-        return self.machine.flops[self.peak].best / self.bandwidth(level)
+    def top(self, peak: str | None = None) -> float:
+        """Operations a second of a kind of arithmetic, by default that of this roofline."""
+        kind = self.peak if peak is None else peak
+        if kind not in self.machine.flops:
+            raise ValueError(f"peak must be one of {', '.join(self.machine.flops)}, not {kind!r}")
+        return self.machine.flops[kind].best
 
-    def roof(self, intensity: float, level: str = "DRAM") -> float:
+    def ridge(self, level: str = "DRAM", peak: str | None = None) -> float:
+        """Operations a byte from which on arithmetic is the bound."""
+        return self.top(peak) / self.bandwidth(level)
+
+    def roof(self, intensity: float, level: str = "DRAM", peak: str | None = None) -> float:
         """Operations a second that are possible at an intensity."""
-        return min(self.machine.flops[self.peak].best, intensity * self.bandwidth(level))
+        return min(self.top(peak), intensity * self.bandwidth(level))
 
     def place(
         self,
@@ -130,6 +140,7 @@ class Roofline:
         *,
         working_set: float | None = None,
         level: str | None = None,
+        peak: str | None = None,
     ) -> Point:
         """Put a measured computation under the roof.
 
@@ -146,6 +157,8 @@ class Roofline:
             Bytes that are used again and again: says which cache they stay in. By default `bytes`.
         level : str, optional
             The level itself, instead.
+        peak : str, optional
+            Which arithmetic its operations are; by default that of the roofline.
 
         Returns
         -------
@@ -165,14 +178,11 @@ class Roofline:
         where = level or self.machine.level(b if working_set is None else working_set)
         intensity = f / b
         bandwidth = self.bandwidth(where)
-        if not f:
-            point = Point(name, f, b, t, 0.0, where, "memory", b / t, bandwidth)
-        else:
-            bound: Literal["compute", "memory"] = (
-                "compute" if intensity > self.ridge(where) else "memory"
-            )
-            roof = self.roof(intensity, where)
-            point = Point(name, f, b, t, intensity, where, bound, f / t, roof)
+        kind = self.peak if peak is None else peak
+        ridge, roof = self.ridge(where, kind), self.roof(intensity, where, kind)
+        bound: Literal["compute", "memory"] = "compute" if intensity > ridge else "memory"
+        rate, limit = (f / t, roof) if f else (b / t, bandwidth)
+        point = Point(name, f, b, t, intensity, where, kind, bound, rate, limit)
         if point.reached > ABOVE:
             raise AboveRoofError(self._accusation(point, bandwidth))
         self.points.append(point)
@@ -183,7 +193,7 @@ class Roofline:
         if point.bound == "compute":
             return head + (
                 f"{point.rate / 1e9:.3g} Gop/s are more than the {point.roof / 1e9:.3g} of "
-                f"{self.peak}; count operations again, or choose another peak"
+                f"{point.peak}; count operations again, or choose another peak"
             )
         return head + (
             f"{point.bytes / point.seconds / 1e9:.3g} GB/s are more than the "
@@ -208,7 +218,12 @@ class Roofline:
         Fusion
             The prediction; its `check` runs both.
         """
-        return plan_fusion(self.machine, self.machine.flops[self.peak].best, steps, n, dtype)
+        return plan_fusion(self.machine, self.top(), steps, n, dtype)
+
+    @property
+    def peaks(self) -> list[str]:
+        """The flat roofs: that of this roofline, and those that points have."""
+        return list(dict.fromkeys([self.peak, *(point.peak for point in self.points)]))
 
     def plot(self, axes: "Axes | None" = None) -> "Axes":
         """The roofs and the points, with matplotlib (the extra `plots`)."""
@@ -219,7 +234,7 @@ class Roofline:
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {
-            "peak": {self.peak: self.machine.flops[self.peak].best},
+            "peak": {kind: self.top(kind) for kind in self.peaks},
             "bandwidth": {level: self.bandwidth(level) for level in self.machine.levels},
             "ridge": {level: self.ridge(level) for level in self.machine.levels},
             "points": [

@@ -5,8 +5,9 @@ run round after round, in a new order each, so that a slow moment of the machine
 not one. Short calls are timed many at a time, after one call that warms caches and branch
 predictors up (a long one warms itself). The median over rounds is what is fitted.
 
-A function that leaves its input as it was meets the same one in every round: what is made anew lies
-elsewhere each time, in memory that grows more scattered, and its times say so.
+A function that leaves its inputs as they were meets the same ones in every round: what is made
+anew lies elsewhere each time, in memory that grows more scattered, and its times say so. Short
+calls have several inputs to go through, or a branch predictor would know the only one by heart.
 """
 
 import gc
@@ -27,6 +28,7 @@ WARM_S = 1e-2  # a longer call refills the caches at 1 % of its time or less
 RUNGS = 16  # sizes: more say little more, and each costs its share of the budget
 FRESH = 64  # inputs made for one timing at most, and
 MAKING_S = 5e-3  # time spent on them, beyond the first
+KEPT = 3  # times as many rounds where inputs are kept
 SHARE = 12  # of the budget for the largest size: some four rounds where each input is new
 LOOK = (1, 16)  # times the least size: where it is looked whether a call changes its input
 MAX_N = 10_000_000
@@ -120,7 +122,7 @@ class _Runs:
         self.clock = clock
         self.start = time.perf_counter()
         self.seen: dict[int, float] = {}  # seconds a call, as last timed
-        self.kept: dict[int, Any] = {}  # inputs that calls leave as they were
+        self.kept: dict[int, list[Any]] = {}  # inputs that calls leave as they were
 
     def used(self) -> float:
         return time.perf_counter() - self.start
@@ -147,14 +149,19 @@ class _Runs:
         return self.seen[n]
 
     def _inputs(self, n: int, calls: int) -> list[Any]:
-        """An input for each call; one more call's worth, where that is cheap, to warm up."""
+        """An input for each call, and one to warm up with where that is cheap."""
         if not self.fresh:
             if n not in self.kept:
-                self.kept[n] = self.make(n)
-            return [self.kept[n]] * (calls + 1)
+                self.kept[n] = self._make(n, FRESH)
+            kept = self.kept[n]
+            return (kept * (calls // len(kept) + 1))[: calls + 1]
+        return self._make(n, calls + 1)
+
+    def _make(self, n: int, most: int) -> list[Any]:
+        """Several inputs as far as that is quick."""
         start = time.perf_counter()
         made = [self.make(n)]
-        while len(made) <= min(calls, FRESH) and time.perf_counter() - start < MAKING_S:
+        while len(made) < min(most, FRESH) and time.perf_counter() - start < MAKING_S:
             made.append(self.make(n))
         return made
 
@@ -191,10 +198,13 @@ class _Runs:
         return float(max(peak - before, 1))  # a call that allocates nothing has no logarithm
 
     def _price(self, n: int) -> float:
-        """Seconds that one timing at size n takes in all."""
+        """Seconds that the size costs a round, its input included; where inputs are kept, they cost
+        once, and calls can be as many more."""
+        self.kept.pop(n, None)
         before = self.used()
-        self.time(n)
-        return self.used() - before
+        call = self.time(n)
+        spent = self.used() - before
+        return spent if self.fresh else max(spent - call, KEPT * call)
 
     @staticmethod
     def _growth(spent: float, last: float) -> float:
@@ -225,6 +235,7 @@ class _Runs:
                 f"only {len(found)} size{'s' * (len(found) != 1)} from {low} to {top} within "
                 f"{self.budget:g} s: raise budget_s or lower n_min"
             )
+        self.kept.clear()  # those of other sizes are in the way
         return [int(v) for v in found]
 
 

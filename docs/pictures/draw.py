@@ -106,24 +106,30 @@ def best(function, rounds=15):
 
 
 def kernels(roofline):
-    """Ours under the roof. Operations are those of 64-bit integers, counted in the sources: 28 for
-    a key of 8 bytes (csrc/murmur3.h), 8 for a dart, one an element once slots are full
-    (csrc/minhash.h), some 6 for a hash taken into HyperLogLog."""
+    """Ours under the roof of integers. Operations are counted in the sources: 28 for a key of 8
+    bytes (csrc/murmur3.h), 8 for a dart, one an element once slots are full (csrc/minhash.h), some
+    6 for a hash taken into HyperLogLog."""
+    integers = "vector i64"
     keys = np.random.default_rng(SEED).integers(0, 2**63, 1 << 21)
     hashes = hash64(keys)
     small = keys[: 1 << 13]
     inside = best(lambda: [_probe.drain(small) for _ in range(64)])
     roofline.place(
-        "hash, from L2", 28 * 64 * len(small), 8 * 64 * len(small), inside, working_set=small.nbytes
+        "hash, from L2",
+        28 * 64 * len(small),
+        8 * 64 * len(small),
+        inside,
+        working_set=small.nbytes,
+        peak=integers,
     )
     spent = best(lambda: _probe.drain(keys))
-    roofline.place("hash, fused", 28 * len(keys), keys.nbytes, spent, level="DRAM")
+    roofline.place("hash, fused", 28 * len(keys), keys.nbytes, spent, level="DRAM", peak=integers)
     minhash = MinHash()
     spent = best(lambda: minhash.update_hashes(hashes))
-    roofline.place("MinHash", 8 * len(keys), hashes.nbytes, spent, level="DRAM")
+    roofline.place("MinHash", 8 * len(keys), hashes.nbytes, spent, level="DRAM", peak=integers)
     hll = HyperLogLog()
     spent = best(lambda: hll.update_hashes(hashes))
-    roofline.place("HyperLogLog", 6 * len(keys), hashes.nbytes, spent, level="DRAM")
+    roofline.place("HyperLogLog", 6 * len(keys), hashes.nbytes, spent, level="DRAM", peak=integers)
     a, b, c = (np.random.default_rng(i).random(1 << 24) for i in range(3))
     spent = best(lambda: np.add(a, b, out=c))
     roofline.place("numpy a + b", len(a), 24 * len(a), spent, level="DRAM")

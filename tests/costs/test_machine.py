@@ -244,6 +244,17 @@ class TestRoofline:
         assert roofline.points == []
         roofline.place("triad", 2e9, 24e9, 2.3)  # within a tenth
 
+    def test_a_point_under_another_arithmetic(self):
+        """A hash of 28 operations a key of 8 bytes: under integers it is bound by arithmetic."""
+        both = {"vector f64": measured(80e9), "vector i64": measured(20e9)}
+        roofline = Roofline(dataclasses.replace(PLAIN, flops=both))
+        point = roofline.place("hash", 28e9, 8e9, 2.0, peak="vector i64")
+        assert (point.peak, point.bound, point.reached) == ("vector i64", "compute", 0.7)
+        assert roofline.place("hash", 28e9, 8e9, 2.0).bound == "memory"
+        assert roofline.as_dict()["peak"] == {"vector f64": 80e9, "vector i64": 20e9}
+        with pytest.raises(ValueError, match="not 'vector i8'"):
+            roofline.place("hash", 28e9, 8e9, 2.0, peak="vector i8")
+
     def test_bytes_alone(self):
         point = Roofline(PLAIN).place("copy", 0, 16e9, 2)
         assert (point.bound, point.rate) == ("memory", 8e9)
