@@ -256,6 +256,34 @@ class TestFit:
         assert len(fit.n) >= 4
         assert fit.n[-1] <= 2000
 
+    def test_inputs_are_new_where_a_call_changes_them(self):
+        """A list sorted in place is new at every call; one that is summed is made once a size."""
+
+        def run(fn, **options):
+            made, met = [], set()
+
+            def make(n):
+                made.append([-i for i in range(n)])
+                return made[-1]
+
+            def seen(items):
+                met.add(id(items))
+                fn(items)
+
+            costs.fit(seen, make, budget_s=0.3, n_max=1000, **options)
+            return len(made), len(met)
+
+        made, met = run(list.sort)
+        assert met > 0.9 * made  # all but what was looked at
+        assert run(sum)[0] < made
+        assert run(sum, fresh=True)[0] > run(sum)[0]
+        assert run(list.sort, fresh=False)[0] < made
+
+    def test_inputs_that_have_no_pickle_are_new(self):
+        seen = []
+        costs.fit(lambda it: seen.append(sum(it)), lambda n: iter([1] * n), budget_s=0.2, n_max=500)
+        assert min(seen) >= 16  # an iterator that was met twice would be empty
+
     def test_memory(self):
         fit = costs.fit(lambda n: bytearray(n * n), budget_s=1, n_max=1000, measure="memory")
         assert fit.classes == ("n^2",)

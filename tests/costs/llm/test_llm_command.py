@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from costs import Chip, Machine, Transformer
-from costs.machine import Measured
+from costs.measuring import Measured
 from tractable import main
 
 
