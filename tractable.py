@@ -13,6 +13,7 @@ COMMANDS = {  # name -> module, and what `tractable --help` says without loading
     "count": ("sketches.cli", "Count how often given items come."),
     "costs": ("costs.cli", "What it will cost: machine, roofline, fit, speedup, pipeline, llm."),
     "dedup": ("ann.cli", "Find near-duplicate documents and keep one of a kind."),
+    "plan": ("tractable", "Choose by budgets before building: distinct, frequency, similar."),
     "sketch": ("ann.cli", "First stage of dedup: read the texts into a work folder."),
     "pairs": ("ann.cli", "Second stage: find and verify the pairs."),
     "cluster": ("ann.cli", "Third stage: decide which documents stay."),
@@ -22,6 +23,12 @@ COMMANDS = {  # name -> module, and what `tractable --help` says without loading
     "top": ("sketches.cli", "Show what comes most often, in a file or a live stream."),
     "index": ("ann.dedup.index_cli", "Documents seen before: add, query, stats, merge."),
     "distinct": ("sketches.cli_distinct", "Count distinct values of a column or of lines."),
+}
+
+PLANS = {
+    "distinct": ("sketches.cli_plan", "Count distinct items: a set, or a sketch?"),
+    "frequency": ("sketches.cli_plan", "Count how often each item comes."),
+    "similar": ("sketches.cli_plan", "Compare sets: their items, or signatures?"),
 }
 
 
@@ -40,20 +47,33 @@ def start_quickly(ctx: click.Context) -> None:
 class LazyGroup(click.Group):
     """A group that imports the module of a command when the command is called."""
 
+    places: dict[str, tuple[str, str]] = COMMANDS
+
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(COMMANDS)
+        return sorted(self.places)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.places:
             return None
         start_quickly(ctx)
-        module, _ = COMMANDS[cmd_name]
+        module, _ = self.places[cmd_name]
         command: click.Command = getattr(importlib.import_module(module), cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+            formatter.write_dl([(name, self.places[name][1]) for name in self.list_commands(ctx)])
+
+
+class PlanGroup(LazyGroup):
+    """What `tractable plan` answers, each in the package that would do it."""
+
+    places = PLANS
+
+
+@click.command(cls=PlanGroup)
+def plan() -> None:
+    """Choose a structure by your budgets, before it is built; 1 if nothing keeps them."""
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

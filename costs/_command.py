@@ -4,9 +4,12 @@ import json
 import math
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from costs.planning import Plan
 
 BROKEN = 1  # exit code of a budget that is broken, as of any other failure
 
@@ -54,6 +57,13 @@ def show(as_json: bool, found: dict[str, Any], text: str, broken: list[str]) -> 
     for each in broken:
         click.echo(f"over budget: {each}", err=True)
     if broken:
+        raise SystemExit(BROKEN)
+
+
+def show_plan(plan: "Plan", as_json: bool) -> None:
+    """Print a plan, and leave with 1 if nothing keeps its budgets."""
+    click.echo(json.dumps(plan.as_dict()) if as_json else str(plan))
+    if plan.choice is None:
         raise SystemExit(BROKEN)
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from costs.crossing import Crossover
     from costs.fits import Fit
+    from costs.planning import Plan
     from costs.report import Report
     from costs.roofline import Roofline
     from costs.usl import Scaling
@@ -165,4 +166,31 @@ def draw_report(report: "Report", axes: "Axes | None" = None) -> "Axes":
         bottom += 100 * share
     axes.set(ylabel="% of the time", ylim=(0, 100))
     axes.legend(frameon=False, bbox_to_anchor=(1, 1), loc="upper left")
+    return axes
+
+
+def draw_plan(plan: "Plan", quantity: str, axes: "Axes | None" = None) -> "Axes":
+    """A cost of every structure against n, with the parameters of the plan, and the budget."""
+    axes = _axes(axes)
+    n = np.geomspace(max(1.0, plan.n / AHEAD), plan.n * AHEAD, 60)
+    for i, (model, chosen) in enumerate(zip(plan.models, plan.candidates, strict=True)):
+        found = []
+        for size in n:
+            same = [c for c in model.candidates(float(size)) if c.parameters == chosen.parameters]
+            found.append(same[0].costs[quantity] if same else None)
+        known = [(size, value) for size, value in zip(n, found, strict=True) if value is not None]
+        x = [size for size, _ in known]
+        colour = COLOURS[i % len(COLOURS)]
+        low, high = ([getattr(v, end) for _, v in known] for end in ("low", "high"))
+        axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
+        width = 2.5 if chosen is plan.choice else 1.2
+        axes.plot(x, [v.mid for _, v in known], color=colour, label=str(chosen), linewidth=width)
+    for budget in plan.budgets:
+        if budget.quantity == quantity:
+            axes.axhline(budget.limit, color="#D00", linewidth=1, label="budget")
+    axes.axvline(plan.n, color="black", linestyle="--", linewidth=0.8)
+    axes.set(
+        xscale="log", yscale="log", xlabel="n", ylabel=f"{quantity}, {_unit(plan.units[quantity])}"
+    )
+    axes.legend(frameon=False, fontsize=8)
     return axes

@@ -10,6 +10,7 @@ try:
     from sketches.hll import HyperLogLog
     from sketches.hll_groups import GroupedCounts, group_distinct
     from sketches.minhash import MinHash
+    from sketches.planning import plan
     from sketches.postgres_hll import PostgresHLL
     from sketches.spark import SparkCountMin
     from sketches.topk import TopK
@@ -38,4 +39,5 @@ __all__ = [
     "hash64",
     "hash128",
     "minhash_matrix",
+    "plan",
 ]
