@@ -69,6 +69,13 @@ bench: dev  ## benchmark the last commit in asv's own environment
 	$(BIN)/asv machine --yes >/dev/null
 	$(BIN)/asv run 'HEAD^!'
 
+bench-compare: dev  ## what became worse from BASE= to HEAD=, both measured in turn; ONLY= a regex of names
+	$(BIN)/asv machine --yes >/dev/null
+	$(BIN)/python -m benchmarks.compare "$(BASE)" "$(or $(HEAD),HEAD)" $(addprefix --bench=,$(ONLY))
+
+dashboard: dev  ## error against bytes and speed, commit by commit, in .asv/html/dashboard.html
+	$(BIN)/python -m benchmarks.dashboard
+
 bench-quick: dev  ## run each benchmark once on the working tree; errors and bytes must be as accepted
 	$(BIN)/asv check --python=same
 	$(BIN)/python -m benchmarks.quick
@@ -92,4 +99,4 @@ clean:  ## remove all that was built
 	rm -rf .venv .venv-demo build dist docs/_build *.egg-info
 	find sketches ann costs -name '*.so' -delete
 
-.PHONY: help dev demo test test-slow lint asan neon bench bench-quick bench-accept docs plots dist clean
+.PHONY: help dev demo test test-slow lint asan neon bench bench-compare dashboard bench-quick bench-accept docs plots dist clean

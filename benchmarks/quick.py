@@ -20,6 +20,7 @@ import traceback
 from itertools import groupby, product
 from pathlib import Path
 
+from asv_runner._aux import update_sys_path
 from asv_runner.discovery import disc_benchmarks
 
 FACTOR = 1.02
@@ -28,9 +29,10 @@ ACCEPTED = HERE / "accepted.json"
 ONCE = type("Once", (), {"number": 1, "repeat": 1, "rounds": 1, "warmup_time": 0})
 
 
-def discover(names=()):
+def discover(names=(), root=HERE):
     """The suite's benchmarks, those of a class together."""
-    found = disc_benchmarks(str(HERE))
+    update_sys_path(str(root))
+    found = disc_benchmarks(str(root))
     return [b for b in found if not names or any(name in b.name for name in names)]
 
 

@@ -1,11 +1,8 @@
 """report.html and report.json: the figures by counting, the page in a browser."""
 
 import json
-import os
 import re
 import runpy
-import shutil
-import subprocess
 from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,7 +15,6 @@ from ann.dedup.job import run
 from ann.dedup.page import page
 from ann.dedup.settings import InputError, Settings
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 HOSTILE = "</pre><script>alert('x')</script> & \"quotes\" \x00\x1b[31m \u202e"
 
 
@@ -222,33 +218,23 @@ document.querySelector("iframe").onload = event => {
 </script>"""
 
 
-def measured(html, width, scheme, folder):
+def measured(html, width, scheme, folder, chromium):
     """What a browser of that width and colour scheme makes of a page."""
     framed = MEASURE.replace("WIDTH", str(width)).replace("PAGE", escape(html))
     (folder / "frame.html").write_text(framed, "utf-8")
-    plain = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
-    done = subprocess.run(  # without the sanitizers that this process may be under
-        [
-            CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-            "--no-first-run", "--disable-background-networking", "--disable-sync",
-            f"--user-data-dir={folder / 'profile'}", "--window-size=1400,1000",
-            f"--blink-settings=preferredColorScheme={int(scheme == 'light')}",
-            "--virtual-time-budget=5000", "--dump-dom", (folder / "frame.html").as_uri(),
-        ],
-        capture_output=True, text=True, check=True, timeout=120, env=plain,
-    )  # fmt: skip
-    told = re.search(r"<pre id=\"out\">(\{.*?\})</pre>", done.stdout)
-    assert told, done.stdout[:500] + done.stderr[-2000:]
+    dom, console = chromium(folder / "frame.html", scheme)
+    assert console == []
+    told = re.search(r"<pre id=\"out\">(\{.*?\})</pre>", dom)
+    assert told, dom[:500]
     return json.loads(told[1].replace("&quot;", '"'))
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
-def test_the_page_can_be_read(width, scheme, job, tmp_path):
+def test_the_page_can_be_read(width, scheme, job, tmp_path, chromium):
     _, figures, html = job
     assert html == page(figures)
-    seen = measured(html, width, scheme, tmp_path)
+    seen = measured(html, width, scheme, tmp_path, chromium)
     assert seen["width"] == width
     assert seen["scroll"] == width  # nothing to scroll sideways for
     assert seen["wide"] == []
