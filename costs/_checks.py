@@ -22,6 +22,22 @@ def number(value: Any, name: str, *, above: float = -math.inf, least: float = -m
     return found
 
 
+def finite(value: Any, name: str, *, above: float = -math.inf, least: float = -math.inf) -> float:
+    """`number` that is not infinite."""
+    found = number(value, name, above=above, least=least)
+    if math.isinf(found):
+        raise ValueError(f"{name} must be finite")
+    return found
+
+
+def whole(value: Any, name: str, *, least: int) -> int:
+    """`value` as an int that is not below `least`; 1e6 is whole, 1.5 is not."""
+    found = finite(value, name, least=least)
+    if not found.is_integer():
+        raise ValueError(f"{name} must be whole, not {found:g}")
+    return int(found)
+
+
 def share(value: Any, name: str) -> float:
     """`value` as a float from 0 to 1."""
     found = number(value, name, least=0.0)

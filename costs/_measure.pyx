@@ -80,12 +80,19 @@ MOST = MOST_STEPS
 ALIGNED = 1 << 21  # a huge page, where the system gives them
 
 
-def available():
-    """The instruction sets this machine can run, lowest first."""
+def _available():
     cdef int best = isa_detect()
     if best == ISA_NEON:
         return ["baseline", "neon"]
     return [name for name, value in LEVELS.items() if value != ISA_NEON and value <= best]
+
+
+cdef list AVAILABLE = _available()
+
+
+def available():
+    """The instruction sets this machine can run, lowest first."""
+    return list(AVAILABLE)
 
 
 def default_isa():
@@ -95,8 +102,8 @@ def default_isa():
 
 
 cdef const costs_kernels *_kernels(str isa) except NULL:
-    if isa not in available():
-        raise ValueError(f"no instruction set {isa!r} here; this machine has {available()}")
+    if isa not in AVAILABLE:
+        raise ValueError(f"no instruction set {isa!r} here; this machine has {AVAILABLE}")
     return costs_kernels_for(LEVELS[isa])
 
 

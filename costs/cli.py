@@ -184,7 +184,7 @@ def fit(
         if within is not None and high > within:
             broken.append(f"up to {written(high)} at n = {n:,.0f}, above {written(within)}")
     worst = max(found.classes, key=CLASSES.index)
-    if at_most is not None and CLASSES.index(worst) > CLASSES.index(at_most):
+    if at_most is not None and (found.steeper or CLASSES.index(worst) > CLASSES.index(at_most)):
         broken.append(f"{found}, not at most O({at_most})")
     told = found.as_dict() | {
         "predictions": [{"n": n} | p._asdict() for n, p in predictions.items()]

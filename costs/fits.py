@@ -30,6 +30,8 @@ TOGETHER = 0.99  # weight that the classes named together hold
 LEAST_SPREAD = 2e-3  # of a size's relative error: no clock and no machine repeats better
 UNKNOWN_SPREAD = 1e-2  # the same, where nothing was repeated
 MOST = 32  # sizes judged; more are put together, neighbours with neighbours
+STEEPEST = 3.5  # slope in logarithms: n^3 log n, or n^3 out of a cache, and something to spare
+LARGEST = 1e60  # n: its cube times a time is still a number
 SMALLEST = 4  # distinct sizes: with fewer, two terms leave nothing to judge them by
 
 
@@ -81,6 +83,9 @@ class Fit:
     classes : tuple of str
         The class, if one has a weight of at least 0.9; otherwise the fewest that have 0.99
         together: these data do not tell them apart.
+    steeper : bool
+        Whether the times grow faster than n^3 with the largest sizes, which no class here does:
+        predictions are too low then.
     break_at : float or None
         The size up to which another regime held (a cache was outgrown), if that is believed.
     unit : str
@@ -92,16 +97,19 @@ class Fit:
     weights: dict[str, float]
     classes: tuple[str, ...]
     break_at: float | None
+    steeper: bool
     unit: str
     candidates: list[Candidate] = field(repr=False)
     draws: list[_Draws] = field(repr=False)
 
     @property
     def name(self) -> str | None:
-        """The class, or None if the data do not tell."""
-        return self.classes[0] if len(self.classes) == 1 else None
+        """The class, or None if the data do not tell, or grow faster than any."""
+        return self.classes[0] if len(self.classes) == 1 and not self.steeper else None
 
     def __str__(self) -> str:
+        if self.steeper:
+            return f"faster than O({CLASSES[-1]}), the steepest class that is fitted"
         if self.name is not None:
             told = f"O({self.name})"
         else:
@@ -189,6 +197,7 @@ class Fit:
             "formula": self.formula,
             "exponent": self.exponent._asdict(),
             "break_at": self.break_at,
+            "steeper": self.steeper,
             "unit": self.unit,
             "n": self.n.tolist(),
             "y": self.y.tolist(),
@@ -201,8 +210,9 @@ _level = level  # which predict() hides
 def sizes(n: ArrayLike) -> Floats:
     """One dimension of finite n, each at least 1."""
     found = positive(np.atleast_1d(np.asarray(n, np.float64)), "n")
-    if (found < 1).any():
-        raise ValueError(f"n must be at least 1, not {found.min():g}")
+    if (found < 1).any() or (found > LARGEST).any():
+        wrong = found[(found < 1) | (found > LARGEST)][0]
+        raise ValueError(f"n must be at least 1 and at most {LARGEST:g}, not {wrong:g}")
     return found
 
 
@@ -252,8 +262,7 @@ def fit_times(
     n, y = positive(n, "n"), positive(seconds, "seconds")
     if n.shape != y.shape:
         raise ValueError(f"n has {len(n)} entries, seconds has {len(y)}")
-    if (n < 1).any():
-        raise ValueError(f"n must be at least 1, not {n.min():g}")
+    sizes(n)
     distinct, where = np.unique(n, return_inverse=True)
     if len(distinct) < SMALLEST:
         raise ValueError(
@@ -264,7 +273,8 @@ def fit_times(
         distinct, where = _bins(n)
     groups = [y[where == i] for i in range(len(distinct))]
     median = np.array([np.median(group) for group in groups])
-    candidates = choose(distinct, median, _spread(groups))
+    spread = _spread(groups)
+    candidates = choose(distinct, median, spread)
     weights = _class_weights(candidates)
     return Fit(
         distinct,
@@ -272,6 +282,7 @@ def fit_times(
         weights,
         _told(weights),
         _break(candidates, distinct),
+        _steeper(distinct, median, spread),
         unit,
         candidates,
         _sample(candidates, distinct),
@@ -320,6 +331,13 @@ def _break(candidates: list[Candidate], n: Floats) -> float | None:
     if sum(each.weight for each in broken) < 0.5:
         return None
     return float(n[max(broken, key=lambda each: each.weight).start])
+
+
+def _steeper(n: Floats, y: Floats, spread: float) -> bool:
+    """Whether the upper half of the sizes grows faster than n^3 log n, by more than 3 errors."""
+    low = min(len(n) // 2, len(n) - SMALLEST)
+    rise, run = math.log(y[-1] / y[low]), math.log(n[-1] / n[low])
+    return rise - 3 * math.sqrt(2) * max(spread, UNKNOWN_SPREAD) > STEEPEST * run
 
 
 def _sample(candidates: list[Candidate], n: Floats) -> list[_Draws]:

@@ -5,8 +5,8 @@ operand once and write once. For a * b + c on float64 that is 32 bytes an elemen
 line that a store brings in counts on both sides. The arithmetic stays, and so does its roof.
 
 `check` tells whether that is true: it runs the steps by numpy, one after the other, and fused, in
-turn. Steps of COMPILED on float64 or float32 have a compiled loop for that (`csrc/costs_inl.h`: a
-few vectors at a time pass through all steps). Others go by numpy in blocks small enough for the
+turn. Steps of COMPILED on float64 or float32 have a compiled loop for that (`csrc/costs_inl.h`: all
+steps on 4 KB of each operand, then on the next). Others go by numpy in blocks small enough for the
 second cache (the first holds too little to be worth a call), so that operands and result alone
 touch memory, while the steps still pass through the cache.
 """
@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from costs._checks import number
+from costs._checks import whole
 from costs._measure import MOST, STEPS, fused
 from costs.machine import Machine
 
@@ -117,7 +117,7 @@ class Fusion:
             If the two ways disagree in any bit.
         """
         with np.errstate(all="ignore"):  # steps may lead out of what their operands allow
-            return self._check(int(number(rounds, "rounds", least=1)))
+            return self._check(whole(rounds, "rounds", least=1))
 
     def _check(self, rounds: int) -> FusionCheck:
         rng = np.random.default_rng(0)
@@ -196,7 +196,7 @@ def plan_fusion(
     for step in steps:
         if not isinstance(step, np.ufunc) or step.nout != 1 or step.signature is not None:
             raise TypeError(f"a step is an element-wise numpy.ufunc of one result, not {step!r}")
-    n, kind = int(number(n, "n", least=1)), np.dtype(dtype)
+    n, kind = whole(n, "n", least=1), np.dtype(dtype)
     b = kind.itemsize
     operands = _operands(steps)
     level = machine.level(n * b * (operands + 2))

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from costs import host
-from costs._checks import number
+from costs._checks import number, whole
 from costs._measure import LINE, default_isa
 from costs.measuring import LOOPS, Measured, Measurement, Progress
 
@@ -102,7 +102,7 @@ class Machine:
             If there is no room for three arrays of four times the last cache, a set a thread.
         """
         budget = number(budget_s, "budget_s", above=0.0)
-        threads = int(number(threads, "threads", least=1))
+        threads = whole(threads, "threads", least=1)
         isa, caches = default_isa(), host.caches()
         path = _store(_fingerprint(threads, isa, caches))
         if cache and path.exists():

@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from costs._checks import number
+from costs._checks import number, whole
 from costs._spans import Recorder
 from costs.report import Report, make_report
 from costs.trace import Trace, from_cprofile, from_recorder, load
@@ -74,7 +74,7 @@ class Pipeline(Recorder):
     'sort'
     """
 
-    def report(self, at: Sequence[float] = ()) -> Report:
+    def report(self, at: float | Sequence[float] = ()) -> Report:
         """Where the time goes, and where it will go.
 
         Parameters
@@ -116,7 +116,7 @@ class Pipeline(Recorder):
         Check
         """
         slowdown = number(slowdown, "slowdown", above=1.0)
-        rounds = int(number(rounds, "rounds", least=1))
+        rounds = whole(rounds, "rounds", least=1)
         kept = self.spans, self.dropped
         base, predicted, measured, own = [], [], [], []
         try:
@@ -156,7 +156,7 @@ class Pipeline(Recorder):
 
 
 def load_report(
-    source: str | Path | Mapping[float, str | Path], at: Sequence[float] = ()
+    source: str | Path | Mapping[float, str | Path], at: float | Sequence[float] = ()
 ) -> Report:
     """The report on a recording made elsewhere.
 

@@ -178,9 +178,9 @@ class Report:
         return text(self)
 
 
-def make_report(trace: Trace, at: Sequence[float]) -> Report:
+def make_report(trace: Trace, at: float | Sequence[float]) -> Report:
     """See `Pipeline.report`."""
-    asked = sizes(list(at)) if len(at) else np.empty(0)
+    asked = sizes(at) if np.size(at) else np.empty(0)
     if not len(trace):
         left = f"; still open: {', '.join(trace.unclosed)}" if trace.unclosed else ""
         raise ValueError(f"no stage has been recorded{left}")

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from costs._checks import number
+from costs._checks import finite
 from costs.fusion import Fusion, plan_fusion
 from costs.machine import Machine
 
@@ -172,11 +172,13 @@ class Roofline:
         ValueError
             For numbers that are negative or NaN, or no bytes.
         """
-        f = number(flops, "flops", least=0.0)
-        b = number(bytes, "bytes", above=0.0)
-        t = number(seconds, "seconds", above=0.0)
+        f = finite(flops, "flops", least=0.0)
+        b = finite(bytes, "bytes", above=0.0)
+        t = finite(seconds, "seconds", above=0.0)
         where = level or self.machine.level(b if working_set is None else working_set)
         intensity = f / b
+        if f and not intensity:
+            raise ValueError(f"{f:g} flops are nothing beside {b:g} bytes")
         bandwidth = self.bandwidth(where)
         kind = self.peak if peak is None else peak
         ridge, roof = self.ridge(where, kind), self.roof(intensity, where, kind)

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from costs._checks import Floats, number, positive, share
+from costs._checks import Floats, number, positive, share, whole
 
 
 def _workers(workers: ArrayLike) -> Any:
@@ -76,7 +76,7 @@ def gustafson(serial: float, workers: ArrayLike) -> Any:
         At least 1.
     """
     s, p = share(serial, "serial"), _workers(workers)
-    return _plain(p - s * (p - 1.0))
+    return _plain(s + (1.0 - s) * p if s < 1 else p**0)
 
 
 def karp_flatt(speedup: ArrayLike, workers: ArrayLike) -> Any:
@@ -154,7 +154,7 @@ def price_per_speedup(
     19
     """
     price = number(price, "price", above=0.0)
-    counts = np.arange(1.0, int(number(workers, "workers", least=1.0)) + 1)
+    counts = np.arange(1.0, whole(workers, "workers", least=1) + 1)
     speed = positive(np.asarray(speedup(counts), np.float64), "speedup")
     if speed.shape != counts.shape:
         raise ValueError(f"speedup gave {speed.shape} values for {counts.shape} workers")

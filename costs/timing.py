@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from costs._checks import number
+from costs._checks import finite, whole
 from costs.fits import SEED, SMALLEST, Fit, fit_times
 
 SMALL_S = 2e-4  # timed together: 4,000 times the resolution of the clock
@@ -83,9 +83,9 @@ def fit(
         raise ValueError(f"measure must be 'time', 'cpu' or 'memory', not {measure!r}")
     if not callable(fn) or not (make_input is None or callable(make_input)):
         raise TypeError("fn and make_input must be callable")
-    low, high = int(number(n_min, "n_min", least=1)), int(number(n_max, "n_max", least=1))
+    low, high = whole(n_min, "n_min", least=1), whole(n_max, "n_max", least=1)
     clock = time.process_time if measure == "cpu" else time.perf_counter
-    budget = number(budget_s, "budget_s", above=0.0)
+    budget = finite(budget_s, "budget_s", above=0.0)
     run = _Runs(fn, make_input or (lambda n: n), bool(fresh), budget, clock)
     if fresh is None:
         run.fresh = any(run.changes(n) for n in sorted({min(low * k, high) for k in LOOK}))

@@ -10,8 +10,8 @@
  * multiplies and adds. Those of integers multiply and take the exclusive or, as hash functions do:
  * two operations, too, and two that no compiler can fold into fewer.
  *
- * The fused loop does steps of element-wise arithmetic on a few vectors at a time, so that each
- * operand is read once and the result written once; every step rounds, as numpy's does.
+ * The fused loop does steps of element-wise arithmetic block by block, so that each operand comes
+ * from memory once and the result goes there once; every step rounds, as numpy's does.
  *
  * The latency loop follows pointers, each load waiting for the one before.
  */

@@ -153,55 +153,52 @@ static uint64_t vector_i64(size_t rounds) {
     return total;
 }
 
-/* Of UNROLL vectors `at` a time, of the rest number by number. */
-#define FUSED(name, vec, ivec, lane, SIGN, SQRT, sqrt_one)                                        \
-    static void name(const int *steps, int count, const lane *const *operands, lane *out,         \
-                     size_t n) {                                                                  \
-        enum { WIDE = VECTOR / sizeof(lane), BLOCK = UNROLL * WIDE };                             \
-        ivec sign;                                                                                \
-        for (int k = 0; k < (int)WIDE; k++) sign[k] = SIGN;                                       \
-        size_t i = 0;                                                                             \
-        for (; i + BLOCK <= n; i += BLOCK) {                                                      \
-            vec v[UNROLL], w[UNROLL];                                                             \
-            const lane *const *next = operands;                                                   \
-            memcpy(v, *next++ + i, sizeof v);                                                     \
-            for (int s = 0; s < count; s++) {                                                     \
-                if (steps[s] < COSTS_UNARY) memcpy(w, *next++ + i, sizeof w);                     \
-                switch (steps[s]) {                                                               \
-                case COSTS_ADD: EACH(v[j] += w[j]);                                               \
-                case COSTS_SUBTRACT: EACH(v[j] -= w[j]);                                          \
-                case COSTS_MULTIPLY: EACH(v[j] *= w[j]);                                          \
-                case COSTS_DIVIDE: EACH(v[j] /= w[j]);                                            \
-                case COSTS_NEGATIVE: EACH(v[j] = (vec)((ivec)v[j] ^ sign));                       \
-                case COSTS_ABSOLUTE: EACH(v[j] = (vec)((ivec)v[j] & ~sign));                      \
-                case COSTS_SQUARE: EACH(v[j] *= v[j]);                                            \
-                case COSTS_SQRT: EACH(v[j] = SQRT(v[j]));                                         \
-                }                                                                                 \
-            }                                                                                     \
-            memcpy(out + i, v, sizeof v);                                                         \
-        }                                                                                         \
-        for (; i < n; i++) {                                                                      \
-            const lane *const *next = operands;                                                   \
-            lane v = (*next++)[i];                                                                \
-            for (int s = 0; s < count; s++) {                                                     \
-                lane w = steps[s] < COSTS_UNARY ? (*next++)[i] : v;                               \
-                switch (steps[s]) {                                                               \
-                case COSTS_ADD: v += w; break;                                                    \
-                case COSTS_SUBTRACT: v -= w; break;                                               \
-                case COSTS_MULTIPLY: v *= w; break;                                               \
-                case COSTS_DIVIDE: v /= w; break;                                                 \
-                case COSTS_NEGATIVE: v = -v; break;                                               \
-                case COSTS_ABSOLUTE: v = (lane)fabs(v); break;                                    \
-                case COSTS_SQUARE: v *= w; break;                                                 \
-                case COSTS_SQRT: v = sqrt_one(v); break;                                          \
-                }                                                                                 \
-            }                                                                                     \
-            out[i] = v;                                                                           \
-        }                                                                                         \
-    }
-#define EACH(what)                              \
-    for (int j = 0; j < UNROLL; j++) what;      \
+/* Block by block: the first step reads the first operand, later ones what is in `out` already. */
+#define BLOCK 4096 /* bytes of an array: those of a step stay in any first cache */
+
+#define STEP(vector, one)                     \
+    for (; j + WIDE <= m; j += WIDE) {        \
+        memcpy(&v, from + j, sizeof v);       \
+        memcpy(&w, with + j, sizeof w);       \
+        v = vector;                           \
+        memcpy(to + j, &v, sizeof v);         \
+    }                                         \
+    for (; j < m; j++) {                      \
+        a = from[j];                          \
+        b = with[j];                          \
+        to[j] = one;                          \
+    }                                         \
     break
+
+#define FUSED(name, vec, ivec, lane, SIGN, SQRT, sqrt_one)                                \
+    static void name(const int *steps, int count, const lane *const *operands, lane *out, \
+                     size_t n) {                                                          \
+        const size_t WIDE = VECTOR / sizeof(lane);                                        \
+        ivec sign;                                                                        \
+        for (size_t k = 0; k < WIDE; k++) sign[k] = SIGN;                                 \
+        for (size_t i = 0, m; i < n; i += m) {                                            \
+            m = n - i < BLOCK / sizeof(lane) ? n - i : BLOCK / sizeof(lane);              \
+            const lane *const *next = operands;                                           \
+            const lane *from = *next++ + i;                                               \
+            lane *to = out + i;                                                           \
+            for (int s = 0; s < count; s++, from = to) {                                  \
+                const lane *with = steps[s] < COSTS_UNARY ? *next++ + i : from;           \
+                size_t j = 0;                                                             \
+                vec v, w;                                                                 \
+                lane a, b;                                                                \
+                switch (steps[s]) {                                                       \
+                case COSTS_ADD: STEP(v + w, a + b);                                       \
+                case COSTS_SUBTRACT: STEP(v - w, a - b);                                  \
+                case COSTS_MULTIPLY: STEP(v * w, a * b);                                  \
+                case COSTS_DIVIDE: STEP(v / w, a / b);                                    \
+                case COSTS_NEGATIVE: STEP((vec)((ivec)v ^ sign), -a);                     \
+                case COSTS_ABSOLUTE: STEP((vec)((ivec)v & ~sign), (lane)fabs(a));         \
+                case COSTS_SQUARE: STEP(v * v, a * a);                                    \
+                case COSTS_SQRT: STEP(SQRT(v), sqrt_one(a));                              \
+                }                                                                         \
+            }                                                                             \
+        }                                                                                 \
+    }
 
 FUSED(fused64, vec64, vec_i64, double, (uint64_t)1 << 63, SQRT64, sqrt)
 FUSED(fused32, vec32, vec_i32, float, (uint32_t)1 << 31, SQRT32, sqrtf)

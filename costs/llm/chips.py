@@ -63,7 +63,7 @@ class Chip:
         kinds: dict[str, float] = {}
         for name, measured in sorted(machine.flops.items()):
             how, _, kind = name.partition(" ")  # "blas f32" comes before "vector f32"
-            if how in ("blas", "vector"):
+            if how in ("blas", "vector") and kind in ("f32", "f64"):
                 kinds.setdefault(kind, measured.best)
         read = machine.bandwidth["DRAM"]["read"].best
         return cls(machine.name, dict(sorted(kinds.items())), read, _memory(), source="measured")

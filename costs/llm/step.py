@@ -12,7 +12,7 @@ as J. Austin et al. have it ("How to scale your model", 2025).
 
 from dataclasses import dataclass
 
-from costs._checks import number
+from costs._checks import number, whole
 from costs.llm.chips import Chip
 from costs.usl import Interval
 
@@ -70,7 +70,7 @@ class Step:
         math : str, optional
             Kind of arithmetic.
         """
-        count = int(number(chips, "chips", least=1))
+        count = whole(chips, "chips", least=1)
         rate, width = count * chip.rate(math), count * chip.bandwidth
         link = 0.0
         if link_bytes or messages:

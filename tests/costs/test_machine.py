@@ -180,7 +180,15 @@ class TestMachine:
         fake.cuda.is_available = lambda: False
         assert host.gpu() == {}
 
-    @pytest.mark.parametrize("arguments", [{"budget_s": 0}, {"budget_s": 1, "threads": 0}])
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            {"budget_s": 0},
+            {"budget_s": 1, "threads": 0},
+            {"budget_s": 1, "threads": 1.5},
+            {"budget_s": 1, "threads": math.inf},
+        ],
+    )
     def test_bad_arguments(self, arguments):
         with pytest.raises(ValueError, match="must be"):
             Machine.measure(**arguments)
@@ -267,6 +275,10 @@ class TestRoofline:
             ((1, 0, 1), "bytes must be above 0"),
             ((1, 1, 0), "seconds must be above 0"),
             ((1, 1, math.nan), "seconds must be above 0, not nan"),
+            ((1, math.inf, 1), "bytes must be finite"),
+            ((math.inf, 1, 1), "flops must be finite"),
+            ((1, 1, math.inf), "seconds must be finite"),
+            ((1e-300, 1e300, 1), "nothing beside"),
         ],
     )
     def test_bad_points(self, numbers, message):
