@@ -6,8 +6,8 @@ line that a store brings in counts on both sides. The arithmetic stays, and so d
 
 `check` tells whether that is true: it runs the steps by numpy, one after the other, and fused, in
 turn. Steps of COMPILED on float64 or float32 have a compiled loop for that (`csrc/costs_inl.h`: all
-steps on 4 KB of each operand, then on the next). Others go by numpy in blocks small enough for the
-second cache (the first holds too little to be worth a call), so that operands and result alone
+steps on 512 bytes of each operand, then on the next). Others go by numpy in blocks small enough for
+the second cache (the first holds too little to be worth a call), so that operands and result alone
 touch memory, while the steps still pass through the cache.
 """
 

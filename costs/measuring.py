@@ -29,7 +29,7 @@ ROUNDS = 3  # at least, whatever the budget
 PART = 0.5  # of a cache that a working set fills: other things live there, too
 BEYOND = 4  # times the last cache: STREAM's rule for main memory
 LOOPS = {"read": (8, 1), "write": (8, 1), "copy": (16, 2), "triad": (24, 3)}  # bytes, arrays
-BLAS_N = 384  # 0.1 G operations: some milliseconds
+BLAS_N = 768  # 0.9 G operations: some 10 ms, and near the most there is
 ARITHMETIC = {  # the loops of csrc/costs.h, and their names in `Machine.flops`
     "scalar64": "scalar f64",
     "vector64": "vector f64",

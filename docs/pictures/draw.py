@@ -135,7 +135,8 @@ def kernels(roofline):
     roofline.place("numpy a + b", len(a), 24 * len(a), spent, level="DRAM")
     m = np.random.default_rng(0).random((768, 768))
     spent = best(lambda: m @ m)
-    roofline.place("matrix product", 2 * 768**3, 3 * m.nbytes, spent, working_set=1 << 30)
+    product = 2 * 768**3, 3 * m.nbytes, spent
+    roofline.place("matrix product", *product, level="DRAM", peak="blas f64")
     for point in roofline.points:
         print(f"  {point}")
 
