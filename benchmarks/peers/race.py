@@ -6,13 +6,13 @@ from statistics import median
 from typing import Any
 
 
-def race(
+def samples(
     rounds: int,
     *runs: Callable[..., Any],
     fresh: Callable[[], Any] | None = None,
     clock: Callable[[], float] = time.perf_counter,
-) -> list[float]:
-    """The median seconds of each run over the rounds; every other round in reverse order.
+) -> list[list[float]]:
+    """The seconds of each run in every round; every other round in reverse order.
 
     With `fresh`, each run gets what it returns then, made anew outside the clock.
     """
@@ -25,4 +25,14 @@ def race(
             run(*arguments)
             spent.append(clock() - start)
             del arguments
-    return [median(spent) for spent in times]
+    return times
+
+
+def race(
+    rounds: int,
+    *runs: Callable[..., Any],
+    fresh: Callable[[], Any] | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> list[float]:
+    """The medians of `samples`."""
+    return [median(spent) for spent in samples(rounds, *runs, fresh=fresh, clock=clock)]
