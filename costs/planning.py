@@ -161,7 +161,7 @@ class Plan:
     def _rank(self, candidate: Candidate) -> tuple[float, ...]:
         over = [b.excess(candidate.costs[b.quantity].mid) for b in self.breaks(candidate)]
         inexact = self.prefer_exact and not candidate.exact
-        return (max(over, default=0.0), inexact, candidate.costs[self.least].mid)
+        return (sum(map(math.log, over)), inexact, candidate.costs[self.least].mid)
 
     def _best(self, candidates: Sequence[Candidate]) -> Candidate:
         return min(candidates, key=self._rank)
@@ -173,7 +173,7 @@ class Plan:
 
     @property
     def nearest(self) -> list[Candidate]:
-        """All candidates, the least over its budgets first."""
+        """All candidates, the least over its budgets (by the product of ratios) first."""
         return sorted(self.candidates, key=self._rank)
 
     def __getitem__(self, name: str) -> Candidate:
