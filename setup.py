@@ -76,6 +76,8 @@ EXTENSIONS = [
     "ann._pairs",
     "ann._jsonl",
     "ann._join",
+    "ann._graph",
+    "ann.hnsw",
     "ann._distance",
     "ann._arrow_vectors",
     "ann._slots",

@@ -3,11 +3,13 @@
 import sketches  # noqa: F401  (first: in an unbuilt tree it says what to run)
 from ann.bands import choose_bands, s_curve
 from ann.dedup import deduplicate
+from ann.hnsw import HNSW
 from ann.lsh import MinHashLSH
 from ann.planning import plan
 from ann.text import TextSketcher, shingle
 
 __all__ = [
+    "HNSW",
     "MinHashLSH",
     "TextSketcher",
     "choose_bands",

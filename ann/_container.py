@@ -37,7 +37,9 @@ _SECTION = struct.Struct("<8s8sQQQQ")
 _SEAL = struct.Struct("<Q")
 _MAGIC = b"TRCT"
 _LINE = 64
-_TYPES = {t.encode(): np.dtype(t) for t in ("|u1", "|i1", "<f2", "<f4", "<u4", "<i4", "<i8", "<u8")}
+_TYPES = {
+    t.encode(): np.dtype(t) for t in ("|u1", "|i1", "<f2", "<f4", "<i2", "<u4", "<i4", "<i8", "<u8")
+}
 
 Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
