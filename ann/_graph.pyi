@@ -1,6 +1,6 @@
 from concurrent.futures import ThreadPoolExecutor as ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -25,11 +25,11 @@ class Graph:
     def __new__(
         cls,
         dim: int,
-        metric: Literal["l2", "ip", "cosine"] = "l2",
+        metric: str = "l2",
         *,
         M: int = 16,
         ef_construction: int = 200,
-        codes: Literal["auto", "sq8"] = "auto",
+        codes: str = "auto",
         dtype: DTypeLike | None = None,
         seed: int = 9001,
     ) -> Self: ...

@@ -1,5 +1,5 @@
 import os
-from typing import Any, Literal, final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -41,10 +41,10 @@ class HNSW(Graph):
     def estimate_bytes(
         n: int,
         dim: int,
-        metric: Literal["l2", "ip", "cosine"] = "l2",
+        metric: str = "l2",
         *,
         M: int = 16,
-        codes: Literal["auto", "sq8"] = "auto",
+        codes: str = "auto",
         dtype: DTypeLike = ...,
         sample: Any = None,
     ) -> int: ...
