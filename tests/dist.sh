@@ -8,6 +8,6 @@ trap 'rm -rf "$room"' EXIT
 
 tar -xf "$(dirname "$archive")"/*.tar.gz -C "$room" --strip-components=1
 "$python" -m venv "$room/.venv"
-"$room/.venv/bin/pip" install --quiet --quiet "$archive[test]"
+"$room/.venv/bin/pip" install --quiet --quiet "$archive[test,peers]"
 cd "$room"
 .venv/bin/pytest -m "not slow"

@@ -4,7 +4,6 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -12,6 +11,8 @@ import pytest
 import ann
 from ann.dedup import InputError
 from ann.dedup.keeping import REASONS
+
+pl = pytest.importorskip("polars")
 
 TEXT = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
 TEXTS = [TEXT, TEXT + " more", "quite another text of more than five words", TEXT, TEXT.upper()]

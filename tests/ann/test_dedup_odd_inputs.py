@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -18,6 +17,8 @@ from ann.dedup.columns import check_filtered
 from ann.dedup.job import run
 from ann.dedup.settings import InputError, Settings
 from ann.dedup.words import byte_count
+
+pl = pytest.importorskip("polars")
 
 LONG = "a text of quite some words that is long enough to be told from others by its shingles"
 

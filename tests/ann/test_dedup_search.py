@@ -1,9 +1,7 @@
 """`ann.deduplicate` against a brute-force join, and what it promises."""
 
-import duckdb
 import numpy as np
 import pandas as pd
-import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -12,6 +10,9 @@ from hypothesis import strategies as st
 import ann
 from ann import _pairs
 from ann.dedup import InputError, listing, memory
+
+pl = pytest.importorskip("polars")
+duckdb = pytest.importorskip("duckdb")
 
 CONTAINERS = {
     "list": list,

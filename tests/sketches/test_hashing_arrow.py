@@ -4,16 +4,17 @@ import datetime
 import subprocess
 import sys
 
-import duckdb
 import mmh3
 import numpy as np
 import pandas as pd
-import polars as pl
 import pyarrow as pa
 import pytest
 
 from sketches import _probe
 from sketches.hashing import hash64, hash128
+
+pl = pytest.importorskip("polars")
+duckdb = pytest.importorskip("duckdb")
 
 INTS = [
     pa.int8(),

@@ -4,13 +4,14 @@ import gc
 import threading
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sketches import GroupedCounts, HyperLogLog, group_distinct
+
+pl = pytest.importorskip("polars")
 
 
 def assert_grouped(counts, keys, items):

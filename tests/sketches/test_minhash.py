@@ -5,7 +5,6 @@ import ctypes
 import pickle
 import threading
 
-import datasketch
 import mmh3
 import numpy as np
 import pyarrow as pa
@@ -16,6 +15,8 @@ from hypothesis import strategies as st
 from ann import TextSketcher
 from sketches import BBitMinHash, FormatError, MinHash, _cpu, hash64, minhash_matrix
 from sketches.minhash import ALGORITHM, EMPTY
+
+datasketch = pytest.importorskip("datasketch")
 
 MASK = 2**64 - 1
 C = [0x9E3779B97F4A7C15, 0xD1342543DE82EF95, 0xAF251AF3B0F025B5, 0xF1357AEA2E62A9C5]

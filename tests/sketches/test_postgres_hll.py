@@ -6,13 +6,14 @@ import threading
 
 import mmh3
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sketches import FormatError, HyperLogLog, PostgresHLL
+
+pl = pytest.importorskip("polars")
 
 PUBLISHED = {  # from the documentation and the regression tests of postgresql-hll
     "118b7f": 0,  # hll_empty()

@@ -10,7 +10,6 @@ import time
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -33,7 +32,6 @@ HASHES = [hash64(s).tolist() if s else [] for s in SETS]
         tuple,
         iter,
         lambda x: np.array(x, object),
-        pl.Series,
         pa.array,
         lambda x: pa.array(x, pa.large_string()),
         lambda x: pa.array(x, pa.string_view()),
@@ -127,7 +125,7 @@ def test_a_surrogate_is_named():
 
 
 def test_hashes_skip_nulls_and_count_them():
-    for items in (TEXTS, iter(TEXTS), pa.array(TEXTS), pl.Series(TEXTS)):
+    for items in (TEXTS, iter(TEXTS), pa.array(TEXTS)):
         pairs, nulls, *_ = _probe.hashes(items)
         assert nulls == 400
         assert [h1 for h1, _ in pairs] == hash64(TEXTS).tolist()
@@ -286,7 +284,6 @@ def test_signals_reach_those_who_bring_hashes(take):
         lambda x: [r if r is None else pa.array(r, pa.string()) for r in x],
         lambda x: [r if r is None else np.array(r, object) for r in x],
         pa.array,
-        pl.Series,
         lambda x: pa.array(x, pa.large_list(pa.string())),
         lambda x: pa.array(x, pa.list_(pa.large_string())),
         lambda x: pa.array(x, pa.list_(pa.dictionary(pa.int16(), pa.string()))),
