@@ -13,7 +13,7 @@ COMMANDS = {  # name -> module, and what `tractable --help` says without loading
     "count": ("sketches.cli", "Count how often given items come."),
     "costs": ("costs.cli", "What it will cost: machine, roofline, fit, speedup, pipeline, llm."),
     "dedup": ("ann.cli", "Find near-duplicate documents and keep one of a kind."),
-    "plan": ("tractable", "Choose by budgets before building: knn, distinct, frequency, similar."),
+    "plan": ("tractable", "Choose by budgets: knn, dedup, distinct, frequency, similar."),
     "sketch": ("ann.cli", "First stage of dedup: read the texts into a work folder."),
     "pairs": ("ann.cli", "Second stage: find and verify the pairs."),
     "cluster": ("ann.cli", "Third stage: decide which documents stay."),
@@ -26,6 +26,7 @@ COMMANDS = {  # name -> module, and what `tractable --help` says without loading
 }
 
 PLANS = {
+    "dedup": ("ann.planning.cli_dedup", "Find near-duplicates: which engine, which parameters?"),
     "distinct": ("sketches.cli_plan", "Count distinct items: a set, or a sketch?"),
     "frequency": ("sketches.cli_plan", "Count how often each item comes."),
     "knn": ("ann.planning.cli", "Find nearest neighbours: compare all, or by an index?"),

@@ -17,7 +17,9 @@ def _lines(of: Any, told: Any) -> str:
     return "\n".join(of(told))
 
 
-def _number(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+def document_count(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> int | None:
     """A number of documents: 1000000000, 1_000_000 or 1e9."""
     if value is None:
         return None
@@ -30,7 +32,7 @@ def _number(context: click.Context, parameter: click.Parameter, value: str | Non
     return int(number)
 
 
-def _opened(inputs: tuple[str, ...], on_error: str, **reading: Any) -> "list[Source]":
+def opened(inputs: tuple[str, ...], on_error: str, **reading: Any) -> "list[Source]":
     from ann.dedup.job import Reading
     from ann.dedup.unusable import Unusable
 
@@ -77,7 +79,7 @@ def explain(
         settings = options.settings_of(None, engine="lsh", **parameters)
         if inputs:
             texts = explaining.find_texts(
-                _opened(inputs, on_error, globs=globs, text=text, id=id), (a, b)
+                opened(inputs, on_error, globs=globs, text=text, id=id), (a, b)
             )
         else:
             texts = explaining.file_texts((a, b))
@@ -92,7 +94,7 @@ def explain(
 @SHAPE
 @click.option(
     "--documents",
-    callback=_number,
+    callback=document_count,
     metavar="N",
     help="Size of the corpus.  [default: what INPUT holds]",
 )
@@ -125,6 +127,6 @@ def tune(
 
     with options.running():
         settings = options.settings_of(threads, engine="lsh", **parameters)
-        sample = tuning.sample_texts(_opened(inputs, on_error, globs=globs, text=text, id=id))
+        sample = tuning.sample_texts(opened(inputs, on_error, globs=globs, text=text, id=id))
         told = tuning.plan(sample, settings, documents, memory)
     options.show(told, as_json, partial(_lines, tuning.plan_lines))

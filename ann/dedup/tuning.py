@@ -22,11 +22,13 @@ import numpy as np
 from ann.bands import choose_bands, s_curve
 from ann.dedup.engines import Heard, choose_engine
 from ann.dedup.memory import deduplicate
+from ann.dedup.result import Stats
 from ann.dedup.settings import InputError, Settings
 from ann.dedup.sources import Source
 from ann.dedup.texts import text_at
 from ann.dedup.unusable import Unusable
 from ann.dedup.words import byte_count, counted, duration, probability
+from ann.planning.jobs import JobModel, decide
 from ann.text import shingle
 
 if TYPE_CHECKING:
@@ -132,6 +134,55 @@ def sample_texts(sources: Sequence[Source], most: int = MOST, budget: float = ma
     return Sample(texts, round(documents), reading)
 
 
+class Searched(NamedTuple):
+    """A sample after a search."""
+
+    settings: Settings
+    documents: int
+    shingles: float  # a document
+    reading: float  # seconds a document
+    stats: Stats
+
+    def at(self, documents: float, neighbours: bool = False) -> Choice:
+        """What that took, scaled to so many documents."""
+        stats = self.stats
+        times = documents / max(1, self.documents)
+        alike = min(stats.candidates, stats.pairs) if neighbours else 0
+        candidates = alike * times + (stats.candidates - alike) * times**2
+        more = candidates / max(1, stats.candidates)
+        seconds = {
+            stage: seconds * (max(more, times) if stage == "verify" else times)
+            for stage, seconds in stats.seconds.items()
+        }
+        return Choice(
+            num_perm=self.settings.num_perm,
+            bands=stats.bands,
+            rows=stats.rows,
+            recall=stats.recall_at_threshold,
+            candidates_per_million=candidates / max(1, documents) * 1e6,
+            memory=documents * (8 * stats.bands + 8 * self.shingles + DOCUMENT),
+            seconds=seconds | {"read": self.reading * documents},
+        )
+
+
+def search(sample: Sample, settings: Settings) -> Searched:
+    """Search a sample once."""
+    hashes = shingle(sample.texts, ngram=settings.ngram, unit=settings.unit)[1]
+    stats = deduplicate(
+        sample.texts,
+        threshold=settings.threshold,
+        recall=settings.recall,
+        ngram=settings.ngram,
+        unit=settings.unit,
+        num_perm=settings.num_perm,
+        engine=settings.engine,
+        threads=settings.threads,
+    ).stats
+    count = max(1, len(sample.texts))
+    reading = sample.reading / max(1, sample.documents)
+    return Searched(settings, len(sample.texts), len(hashes) / count, reading, stats)
+
+
 def plan(
     sample: Sample,
     settings: Settings,
@@ -149,27 +200,19 @@ def plan(
         raise InputError("a sample needs two documents at least")
     documents = documents or sample.documents
     sizes = [len(text.encode()) for text in texts]
-    hashes = shingle(texts, ngram=settings.ngram, unit=settings.unit)[1]
-    shingles = len(hashes) / max(1, len(texts))
-    choices = [
-        _choice(texts, replace(settings, num_perm=num_perm), documents, shingles, neighbours)
-        for num_perm in slots
-        if _within_reach(settings, num_perm)
-    ]
-    if not choices:
-        choose_bands(settings.threshold, settings.recall, slots[-1])  # says what is
-    for choice in choices:
-        choice.seconds["read"] = sample.reading * documents / max(1, sample.documents)
-    fit = [i for i, choice in enumerate(choices) if memory is None or choice.memory <= memory]
-    if not fit:
+    searched = search_slots(sample, settings, slots)
+    choices = [each.at(documents, neighbours) for each in searched]
+    decided = decide(documents, [JobModel(settings.engine, searched, neighbours)], memory)
+    if decided.choice is None:
         least = byte_count(min(choice.memory for choice in choices))
         raise InputError(f"{counted(documents, 'document')} take {least} of memory at least")
-    chosen = min(fit, key=lambda i: choices[i].total)
+    taken = decided.choice.parameters.get("num_perm", settings.num_perm)
+    chosen = next(i for i, choice in enumerate(choices) if choice.num_perm == taken)
     return Plan(
         settings=replace(settings, num_perm=choices[chosen].num_perm),
         documents=documents,
         sampled=len(texts),
-        shingles=shingles,
+        shingles=searched[0].shingles,
         bytes=sum(sizes) / max(1, len(sizes)),
         memory=memory,
         choices=choices,
@@ -185,36 +228,14 @@ def _within_reach(settings: Settings, num_perm: int) -> bool:
     return True
 
 
-def _choice(
-    texts: list[str], settings: Settings, documents: int, shingles: float, neighbours: bool
-) -> Choice:
-    """Search the sample, and scale what that took."""
-    stats = deduplicate(
-        texts,
-        threshold=settings.threshold,
-        recall=settings.recall,
-        ngram=settings.ngram,
-        unit=settings.unit,
-        num_perm=settings.num_perm,
-        engine=settings.engine,
-        threads=settings.threads,
-    ).stats
-    times = documents / max(1, len(texts))
-    alike = min(stats.candidates, stats.pairs) if neighbours else 0
-    candidates = alike * times + (stats.candidates - alike) * times**2
-    more = candidates / max(1, stats.candidates)
-    return Choice(
-        num_perm=settings.num_perm,
-        bands=stats.bands,
-        rows=stats.rows,
-        recall=stats.recall_at_threshold,
-        candidates_per_million=candidates / max(1, documents) * 1e6,
-        memory=documents * (8 * stats.bands + 8 * shingles + DOCUMENT),
-        seconds={
-            stage: seconds * (max(more, times) if stage == "verify" else times)
-            for stage, seconds in stats.seconds.items()
-        },
-    )
+def search_slots(
+    sample: Sample, settings: Settings, slots: Sequence[int] = SLOTS
+) -> list[Searched]:
+    """Search a sample with each number of slots that reaches the recall."""
+    within = [num_perm for num_perm in slots if _within_reach(settings, num_perm)]
+    if not within:
+        choose_bands(settings.threshold, settings.recall, slots[-1])  # says what is
+    return [search(sample, replace(settings, num_perm=num_perm)) for num_perm in within]
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:

@@ -166,17 +166,17 @@ def test_a_plan_as_people_read_it(write, tell, json_lines, corpus):
 def test_a_sample_is_drawn_evenly(write, json_lines, monkeypatch):
     """Each of 400 rows is in a sample of 100 with probability 1/4: over the rows' four quarters the
     counts are within five standard deviations of a hypergeometric draw (false alarm < 1e-5)."""
-    from ann.cli_look import _opened
+    from ann.cli_look import opened
 
     path = write("rows.jsonl", json_lines([str(row) for row in range(400)]))
-    texts, documents, _ = tuning.sample_texts(_opened((str(path),), "fail"), 100)
+    texts, documents, _ = tuning.sample_texts(opened((str(path),), "fail"), 100)
     assert (len(texts), documents, len(set(texts))) == (100, 400, 100)
     quarters = np.bincount(np.array(texts, dtype=np.int64) // 100, minlength=4)
     assert abs(quarters - 25).max() <= 5 * np.sqrt(100 * 0.25 * 0.75 * 300 / 399)
 
 
 def test_a_sample_of_the_beginnings_tells_how_many_there_are(write, json_lines, monkeypatch):
-    from ann.cli_look import _opened
+    from ann.cli_look import opened
     from ann.dedup import jsonl
 
     monkeypatch.setattr(jsonl, "BLOCK", 1000)
@@ -184,7 +184,7 @@ def test_a_sample_of_the_beginnings_tells_how_many_there_are(write, json_lines, 
         write(f"{name}.jsonl", json_lines([f"{name} {row:06}" for row in range(rows)]))
         for name, rows in (("a", 3000), ("b", 1000))
     ]
-    sources = _opened(tuple(map(str, paths)), "fail")
+    sources = opened(tuple(map(str, paths)), "fail")
     budget = sum(source.size for source in sources) // 4
     texts, documents, _ = tuning.sample_texts(sources, budget=budget)
     assert documents == pytest.approx(4000, rel=0.05)
@@ -261,3 +261,27 @@ def test_sizes(written, count):
     from ann.dedup.options import size
 
     assert size(None, None, written) == count
+
+
+def test_engines_by_budgets(write, tell, json_lines, corpus):
+    """The same figures as `tune`; exact where there is time for it; all of it scaled to n."""
+    path = write("rows.jsonl", json_lines(corpus))
+    run = ("plan", "dedup", path, "--documents", "1e6", "--json")
+    told = json.loads(tell(*run).stdout)
+    by_name = {each["name"]: each for each in told["candidates"]}
+    assert set(by_name) == {"exact", "lsh"}
+    assert by_name["exact"]["exact"]
+    tuned = json.loads(tell("tune", path, "--documents", "1e6", "--json").stdout)
+    chosen = by_name["lsh"]["parameters"]["num_perm"]
+    same = next(choice for choice in tuned["choices"] if choice["num_perm"] == chosen)
+    costs = by_name["lsh"]["costs"]
+    assert costs["pairs"]["mid"] == pytest.approx(same["candidates_per_million"])
+    assert costs["memory"]["mid"] == same["memory"]
+    in_time = json.loads(tell(*run, "--within", "100h", "--memory", "100GB").stdout)
+    assert in_time["choice"] == "exact"
+    nothing = tell(*run, "--memory", "1kB")
+    assert nothing.exit_code == 1
+    assert json.loads(nothing.stdout)["choice"] is None
+    shown = tell(*run[:-1], "--memory", "1kB").stdout
+    assert "a document takes" in shown
+    assert "two documents at least" in tell("plan", "dedup", write("one.txt", "a")).stderr
