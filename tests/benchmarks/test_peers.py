@@ -1,4 +1,4 @@
-"""benchmarks/peers.py: what is unfair is refused, what is not installed is listed."""
+"""benchmarks/peers: what is unfair is refused, what is not installed is listed."""
 
 import json
 import math
@@ -68,7 +68,7 @@ def test_the_cores_of_one_thread_are_at_most_one(contests):
 
 
 def run(*arguments, **environment):
-    command = [sys.executable, str(BENCHMARKS / "peers.py"), *arguments]
+    command = [sys.executable, str(BENCHMARKS / "peers"), *arguments]
     return subprocess.run(
         command, capture_output=True, text=True, check=False, env=os.environ | environment
     )
@@ -97,6 +97,6 @@ def test_one_area_from_end_to_end():
 
 
 def test_the_table_of_the_docs_is_that_of_the_reference():
-    markdown = runpy.run_path(str(BENCHMARKS / "peers.py"))["markdown"]
+    markdown = runpy.run_path(str(BENCHMARKS / "peers" / "__main__.py"))["markdown"]
     told = json.loads((BENCHMARKS / "reference" / "peers.json").read_text())
     assert markdown(told) in (BENCHMARKS.parent / "docs" / "benchmarks.md").read_text("utf-8")

@@ -1,13 +1,13 @@
 """All peers side by side in one run: speed at equal error and equal threads, with bytes.
 
-    python benchmarks/peers.py [--only sketches|dedup|ann|costs] [--json] [--rounds 9] [--threads 1]
-    python benchmarks/peers.py --show benchmarks/reference/peers.json
+    python benchmarks/peers [--only sketches|dedup|ann|costs] [--json] [--rounds 9] [--threads 1]
+    python benchmarks/peers --show benchmarks/reference/peers.json
 
 Each contest sets one task. Its entries take turns, every other round in reverse order, so that a
 noisy machine is noisy for all; the table gives medians, the quartiles of the rounds, and how many
 times as long as ours each took. On one thread the processor's seconds count, since others may share
-the machine. The contests are in `peers/*_contests.py`, the long forms with every setting in the
-scripts beside them.
+the machine. The contests are in `*_contests.py`, the long forms with every setting in the scripts
+beside them.
 
 What would be unfair is refused: a library that was told of another number of threads ends the run,
 one that keeps more cores busy than were agreed is not timed (and the exit status is 1), and where
@@ -102,9 +102,7 @@ def main() -> int:
     if options.rounds < 3 or options.threads < 1:
         parser.error("at least 3 rounds, and 1 thread")
     check_pools(options.threads)
-    here = Path(__file__).parent
-    sys.path[0] = str(here.parent)  # here is a costs.py, which is not the package
-    sys.path.append(str(here / "peers"))
+    sys.path.insert(1, str(Path(__file__).parents[2]))  # for the asv suite, whose data they share
     rows = []
     for area in AREAS:
         if options.only in (None, area):
