@@ -81,6 +81,7 @@ EXTENSIONS = [
     "ann._distance",
     "ann._arrow_vectors",
     "ann._slots",
+    "ann._exact",
 ]
 ALONE = ["costs._measure", "costs._spans"]  # without SHARED, which would import sketches
 

@@ -3,6 +3,7 @@
 import sketches  # noqa: F401  (first: in an unbuilt tree it says what to run)
 from ann.bands import choose_bands, s_curve
 from ann.dedup import deduplicate
+from ann.exact import Exact
 from ann.hnsw import HNSW
 from ann.lsh import MinHashLSH
 from ann.planning import plan
@@ -10,6 +11,7 @@ from ann.text import TextSketcher, shingle
 
 __all__ = [
     "HNSW",
+    "Exact",
     "MinHashLSH",
     "TextSketcher",
     "choose_bands",

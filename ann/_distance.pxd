@@ -12,6 +12,9 @@ cdef extern from "distance.h" nogil:
         void (*four)(const void *q, const void *const *x, size_t dim, int32_t *out) noexcept nogil
         void (*block)(const void *q, const void *x, size_t n, size_t stride, size_t dim,
                       int32_t *out) noexcept nogil
+    ctypedef struct distance_kernels:
+        pass
+    const distance_kernels *distance_kernels_for(int level)
     const distance_floats *distance_floats_for(int level, bint half, int metric)
     const distance_bytes *distance_bytes_for(int level, bint sign, int metric)
 

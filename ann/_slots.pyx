@@ -36,6 +36,16 @@ cdef class Slots:
             return (self.map.room * sizeof(int64_t)
                     + (self.map.mask + 1 if self.map.table != NULL else 0) * sizeof(uint32_t))
 
+    @property
+    def last_id(self):
+        """The largest id there has been, or -1."""
+        return self.last
+
+    @last_id.setter
+    def last_id(self, int64_t name):
+        with self.lock:
+            self.last = max(self.last, name)
+
     def next_ids(self, Py_ssize_t n):
         """The ids that follow all there have been: int64[n]."""
         with self.lock:

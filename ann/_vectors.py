@@ -16,6 +16,7 @@ from ann._distance import DIM_MAX
 
 METRICS = ("l2", "ip", "cosine")
 DTYPES = (np.float32, np.float16, np.uint8, np.int8)
+LINE = 64  # bytes of a cache line
 BLOCK = 1 << 20  # elements looked at together: what a check needs beside the vectors stays small
 
 
@@ -155,3 +156,12 @@ def as_ids(ids: Any, n: int | None = None) -> NDArray[np.int64]:
 def nothing_found(queries: int, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """The answer that has yet to be filled in: ids of -1 at infinite distances, [queries, k]."""
     return np.full((queries, k), -1, np.int64), np.full((queries, k), np.inf, np.float32)
+
+
+def aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """An empty array that begins a cache line: loads of whole vectors do not straddle two."""
+    nbytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.empty(nbytes + LINE, np.uint8)
+    start = -memory.ctypes.data % LINE
+    placed: NDArray[Any] = memory[start : start + nbytes].view(dtype)
+    return placed.reshape(shape)

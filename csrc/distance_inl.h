@@ -114,7 +114,9 @@ INLINE void byte_four(int metric, int sign, const uint8_t *q, const void *const 
     for (int j = 0; j < 4; j++) out[j] += rest;
 }
 
-/* one, four and block of a kind; the block takes its rows by fours. */
+/* one, four and block of a kind. Short rows of a block are taken by fours; longer ones in the order
+ * of memory, which the prefetchers follow better than four streams (24 GB/s against 15 on Zen 4). */
+#define LONG 256 /* bytes */
 #define KERNELS(name, query, value, one_of, four_of)                                              \
     static value name##_one(query q, const void *x, size_t dim) { return one_of; }                \
     static void name##_four(query q, const void *const x[4], size_t dim, value out[4]) {          \
@@ -123,11 +125,14 @@ INLINE void byte_four(int metric, int sign, const uint8_t *q, const void *const 
     static void name##_block(query q, const void *rows, size_t n, size_t stride, size_t dim,      \
                              value *out) {                                                        \
         const char *at = rows;                                                                    \
-        for (; n >= 4; n -= 4, at += 4 * stride, out += 4) {                                      \
+        for (; n >= 4 && stride <= LONG; n -= 4, at += 4 * stride, out += 4) {                    \
             const void *const x[4] = {at, at + stride, at + 2 * stride, at + 3 * stride};         \
             four_of;                                                                              \
         }                                                                                         \
-        for (; n; n--, at += stride) *out++ = name##_one(q, at, dim);                             \
+        for (; n; n--, at += stride, out++) {                                                     \
+            const void *x = at;                                                                   \
+            *out = one_of;                                                                        \
+        }                                                                                         \
     }
 #define FLOAT_KERNELS(name, type, metric)                                \
     KERNELS(name, const float *, float, float_one(type, metric, q, x, dim), \

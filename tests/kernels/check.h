@@ -35,6 +35,7 @@ void check_codes(int level);
 void check_costs(int level);
 void check_counters(int level);
 void check_distance(int level);
+void check_exact(int level);
 void check_hash(int level);
 void check_hll(int level);
 void check_jaccard(int level);

@@ -14,6 +14,7 @@ static const struct {
     {"costs", check_costs},
     {"counters", check_counters},
     {"distance", check_distance},
+    {"exact", check_exact},
     {"hash", check_hash},
     {"hll", check_hll},
     {"jaccard", check_jaccard},
