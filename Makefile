@@ -71,7 +71,7 @@ bench: dev  ## benchmark the last commit in asv's own environment
 
 bench-compare: dev  ## what became worse from BASE= to HEAD=, both measured in turn; ONLY= a regex of names
 	$(BIN)/asv machine --yes >/dev/null
-	$(BIN)/python -m benchmarks.compare "$(BASE)" "$(or $(HEAD),HEAD)" $(addprefix --bench=,$(ONLY))
+	$(BIN)/python -m benchmarks.dashboard.compare "$(BASE)" "$(or $(HEAD),HEAD)" $(addprefix --bench=,$(ONLY))
 
 dashboard: dev  ## error against bytes and speed, commit by commit, in .asv/html/dashboard.html
 	$(BIN)/python -m benchmarks.dashboard

@@ -4,20 +4,23 @@ import numpy as np
 
 import sketches
 
-from .common import SEED, Benchmark, Sketch, integers, strings
+from .common import Benchmark, Sketch, integers, strings
 from .hashing import LEVELS, AtLevel
 
 TRIALS = 60
 
 
-def relative_rmse(make, n=20_000):
-    """Over TRIALS streams of n items, each under another seed or of other items."""
+def relative_rmse(estimate, n=20_000):
+    """Over TRIALS sets of n items."""
     squares = 0.0
     for trial in range(TRIALS):
-        sketch = make(trial)
-        sketch.update(np.arange(trial * n, (trial + 1) * n))
-        squares += (sketch.estimate() / n - 1) ** 2
+        squares += (estimate(np.arange(trial * n, (trial + 1) * n)) / n - 1) ** 2
     return (squares / TRIALS) ** 0.5
+
+
+def count(sketch, items):
+    sketch.update(items)
+    return sketch.estimate()
 
 
 class HyperLogLog(Sketch):
@@ -30,7 +33,7 @@ class HyperLogLog(Sketch):
         return sketches.HyperLogLog(p)
 
     def error(self, p):
-        return relative_rmse(lambda trial: sketches.HyperLogLog(p, SEED + trial))
+        return relative_rmse(lambda items: count(self.build(p), items))
 
     def track_image_bytes(self, p):
         return len(self.full.to_bytes("hll4"))
@@ -48,7 +51,7 @@ class PostgresHLL(Sketch):
         return sketches.PostgresHLL(log2m)
 
     def error(self, log2m):
-        return relative_rmse(lambda _: sketches.PostgresHLL(log2m))
+        return relative_rmse(lambda items: count(self.build(log2m), items))
 
 
 class Update(AtLevel):

@@ -10,23 +10,14 @@ from contest import Contest, Entry, Task
 
 import sketches
 from benchmarks.common import integers, zipf
+from benchmarks.hll import relative_rmse
 
 COUNT, FEW = 1_000_000, 100_000
-TRIALS, DISTINCT = 40, 20_000
 
 
 def one_by_one(update, items):
     for item in items:
         update(item)
-
-
-def spread(estimate):
-    """Relative root mean square error over TRIALS sets of DISTINCT numbers."""
-    squares = 0.0
-    for trial in range(TRIALS):
-        items = np.random.default_rng(trial).integers(0, 2**63, DISTINCT)
-        squares += (estimate(items) / DISTINCT - 1) ** 2
-    return (squares / TRIALS) ** 0.5
 
 
 def our_hll(p):
@@ -38,7 +29,7 @@ def our_hll(p):
     items = integers(COUNT)
     sketch = sketches.HyperLogLog(p)
     sketch.update(items)
-    return Task(lambda: estimate(items), COUNT, lambda: spread(estimate), sketch.nbytes)
+    return Task(lambda: estimate(items), COUNT, lambda: relative_rmse(estimate), sketch.nbytes)
 
 
 def their_hll(p):
@@ -51,7 +42,7 @@ def their_hll(p):
 
     items = integers(COUNT)[:FEW].tolist()
     nbytes = make(items).get_updatable_serialization_bytes()
-    error = lambda: spread(lambda some: make(some.tolist()).get_estimate())  # noqa: E731
+    error = lambda: relative_rmse(lambda some: make(some.tolist()).get_estimate())  # noqa: E731
     return Task(lambda: make(items).get_estimate(), FEW, error, nbytes)
 
 
@@ -62,7 +53,7 @@ def polars_hll():
     return Task(
         column.approx_n_unique,
         COUNT,
-        lambda: spread(lambda items: polars.Series(items).approx_n_unique()),
+        lambda: relative_rmse(lambda items: polars.Series(items).approx_n_unique()),
     )
 
 
@@ -78,7 +69,7 @@ def duckdb_hll(threads):
         return row[0]
 
     table = pyarrow.table({"x": integers(COUNT)})
-    error = lambda: spread(lambda items: estimate(pyarrow.table({"x": items})))  # noqa: E731
+    error = lambda: relative_rmse(lambda items: estimate(pyarrow.table({"x": items})))  # noqa: E731
     return Task(lambda: estimate(table), COUNT, error)
 
 
@@ -95,7 +86,7 @@ def distinct(p, *others):
             Entry("datasketches hll_sketch", "datasketches", f"lg_k={p}", lambda: their_hll(p)),
             *others,
         ),
-        factor=1.4,  # of two errors seen in TRIALS trials each, 99 % lie nearer when they are equal
+        factor=1.4,  # of two errors seen in 60 trials each, 99 % lie nearer when they are equal
     )
 
 

@@ -131,7 +131,7 @@ def check_comparison(folder, hashes):
     """`make bench-compare`, once both commits are measured."""
 
     def compare(base, head):
-        command = [sys.executable, "-m", "benchmarks.compare", base, head, "--no-run"]
+        command = [sys.executable, "-m", "benchmarks.dashboard.compare", base, head, "--no-run"]
         command += ["--config", str(folder.parent / "asv.conf.json")]
         done = subprocess.run(
             command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(folder.parent)},
@@ -262,7 +262,7 @@ def test_a_regression_that_was_planted(tmp_path, request):
 def steps():
     sys.path.insert(0, str(ROOT))
     try:
-        return runpy.run_module("benchmarks.history")["steps"]
+        return runpy.run_module("benchmarks.dashboard.history")["steps"]
     finally:
         sys.path.remove(str(ROOT))
 

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from asv.results import iter_results
 
+from ..quick import discover, points
 from .history import commits, load_config, regressions, series
-from .quick import discover, points
 
 ERRORS = ("track_relative_rmse", "track_recall_loss", "track_band_miss")  # the first there is
 HERE = Path(__file__).parent
@@ -106,7 +106,7 @@ def finite(value):
 def page(figures):
     """The page, its figures inside it."""
     data = json.dumps(figures, ensure_ascii=True, separators=(",", ":"))
-    text = (HERE / "dashboard.html").read_text("utf-8")
+    text = (HERE / "page.html").read_text("utf-8")
     return text.replace("$figures", data.replace("<", "\\u003c"))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from asv.config import Config
 
-from .quick import FACTOR, points
+from ..quick import FACTOR, points
 
 FACTORS = {"time": 1.3, "track": FACTOR}
 

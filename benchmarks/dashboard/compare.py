@@ -1,6 +1,6 @@
 """Measure two commits in turn, and say what became worse from the one to the other.
 
-    python -m benchmarks.compare BASE HEAD [--bench REGEX] [--config asv.conf.json] [--no-run]
+    python -m benchmarks.dashboard.compare BASE HEAD [--bench REGEX] [--no-run]
 
 asv builds each in an environment of its own and runs the suite on both, round by round in turns, so
 that a noisy machine is noisy for both. The exit status is 1 where something is worse by what
@@ -14,8 +14,8 @@ from pathlib import Path
 
 from asv.results import iter_results
 
+from ..quick import discover
 from .history import git, load_config, regressions, series
-from .quick import discover
 
 
 def measure(config, hashes, bench):
