@@ -7,7 +7,8 @@
  *
  * A counter's first set comes from a stack of tables that all share: not one malloc a key.
  *
- * Keys are looked up by the block, so that the memory they need is asked for ahead. Items wait until
+ * Keys are looked up by the block, so that the memory they need is asked for ahead: buckets of a cache
+ * line each, of four cells. Items wait until
  * the groups of all rows are known, and are then sorted by ranges of groups: a range's counters fit
  * the cache, and each item finds its own there.
  */
@@ -24,6 +25,7 @@ typedef struct {
 typedef struct hll_tables hll_tables; /* many of a set's first tables in one piece of memory */
 typedef struct {
     hll_key *cells;
+    void *memory; /* of the cells */
     hll *counters;
     uint32_t p, lg_cells, n, room;
     hll_tables *tables;

@@ -6,6 +6,8 @@
 
 enum { LG_CELLS = 6, ROOM = 16 };
 enum { AHEAD = 16 }; /* rows: how long memory takes to answer */
+enum { SOME = 128 };  /* keys: those looked up twice are in the L1 cache still */
+enum { LINE = 64, BUCKET = LINE / sizeof(hll_key) };
 
 enum { HUGE_PAGE = 1 << 21 };
 
@@ -22,14 +24,24 @@ static void *in_large_pages(void *memory, size_t size) {
     return memory;
 }
 
+/* Empty cells, of which a cache line holds a bucket. Not aligned_alloc: what is to be cleared by hand
+ * is written twice. */
+static int new_cells(hll_groups *g, uint32_t lg_cells) {
+    size_t size = (sizeof(hll_key) << lg_cells) + LINE;
+    void *memory = in_large_pages(calloc(1, size), size);
+    if (!memory) return -1;
+    g->memory = memory;
+    g->cells = (hll_key *)(((uintptr_t)memory + LINE - 1) & ~(uintptr_t)(LINE - 1));
+    g->lg_cells = lg_cells;
+    return 0;
+}
+
 int hll_groups_init(hll_groups *g, uint32_t p) {
     memset(g, 0, sizeof *g);
     g->p = p;
-    g->lg_cells = LG_CELLS;
     g->room = ROOM;
-    g->cells = calloc((size_t)1 << LG_CELLS, sizeof *g->cells);
     g->counters = malloc(ROOM * sizeof *g->counters);
-    if (g->cells && g->counters) return 0;
+    if (g->counters && !new_cells(g, LG_CELLS)) return 0;
     hll_groups_free(g);
     return -1;
 }
@@ -71,7 +83,7 @@ static inline int spare_table(hll_groups *g) {
 
 void hll_groups_free(hll_groups *g) {
     for (uint32_t i = 0; i < g->n; i++) hll_free(&g->counters[i]);
-    free(g->cells);
+    free(g->memory);
     free(g->counters);
     free_tables(g->tables);
     memset(g, 0, sizeof *g);
@@ -87,23 +99,24 @@ size_t hll_groups_nbytes(const hll_groups *g) {
     return sum + tables * sizeof *g->tables->cells;
 }
 
-/* The cell of a key, or the empty one where it belongs. */
+/* The cell of a key, or the empty one where it belongs: one bucket after the other, each from the
+ * place on that the hash names. */
 static hll_key *find(hll_key *cells, uint32_t lg_cells, uint64_t h1, uint32_t h2) {
-    uint64_t mask = (UINT64_C(1) << lg_cells) - 1, at = h1 & mask;
-    while (cells[at].group && (cells[at].h1 != h1 || cells[at].h2 != h2)) at = (at + 1) & mask;
-    return &cells[at];
+    uint64_t mask = (UINT64_C(1) << lg_cells) - BUCKET;
+    for (uint64_t at = h1;; at += BUCKET)
+        for (uint64_t j = 0; j < BUCKET; j++) {
+            hll_key *cell = &cells[(at & mask) + (at + j) % BUCKET];
+            if (!cell->group || (cell->h1 == h1 && cell->h2 == h2)) return cell;
+        }
 }
 
 static int grow_cells(hll_groups *g) {
-    size_t size = sizeof *g->cells << (g->lg_cells + 1);
-    hll_key *cells = in_large_pages(calloc(1, size), size);
-    if (!cells) return -1;
-    for (size_t i = 0; i < (size_t)1 << g->lg_cells; i++)
-        if (g->cells[i].group)
-            *find(cells, g->lg_cells + 1, g->cells[i].h1, g->cells[i].h2) = g->cells[i];
-    free(g->cells);
-    g->cells = cells;
-    g->lg_cells++;
+    hll_groups before = *g;
+    if (new_cells(g, g->lg_cells + 1)) return -1;
+    for (size_t i = 0; i < (size_t)1 << before.lg_cells; i++)
+        if (before.cells[i].group)
+            *find(g->cells, g->lg_cells, before.cells[i].h1, before.cells[i].h2) = before.cells[i];
+    free(before.memory);
     return 0;
 }
 
@@ -130,11 +143,33 @@ void hll_groups_fit(hll_groups *g) {
     g->room = g->n ? g->n : 1;
 }
 
-int hll_groups_find(hll_groups *g, const uint64_t *h1, const uint64_t *h2, size_t n,
-                    uint32_t *group) {
+/* The second bucket of a key that is not in the first, and finds no room there. */
+static inline void ask_next(const hll_groups *g, uint64_t h1, uint32_t h2) {
+    uint64_t mask = (UINT64_C(1) << g->lg_cells) - BUCKET;
+    const hll_key *cell = &g->cells[h1 & mask];
+    uint32_t elsewhere = 1;
+    for (uint64_t j = 0; j < BUCKET; j++)
+        elsewhere &= (cell[j].group != 0) & !((cell[j].h1 == h1) & (cell[j].h2 == h2));
+    if (elsewhere) __builtin_prefetch(&g->cells[(h1 + BUCKET) & mask]);
+}
+
+/* Whether a key is in the first cell that it may be in is a guess for a branch; so that is looked
+ * up without one, and those that are not there are gone through again, in order. */
+static int find_some(hll_groups *g, const uint64_t *h1, const uint64_t *h2, size_t n, size_t known,
+                     uint32_t *group) {
+    uint64_t mask = (UINT64_C(1) << g->lg_cells) - 1;
+    uint16_t missed[SOME];
+    size_t m = 0;
     for (size_t i = 0; i < n; i++) {
-        if (i + AHEAD < n)
-            __builtin_prefetch(&g->cells[h1[i + AHEAD] & ((UINT64_C(1) << g->lg_cells) - 1)]);
+        if (i + AHEAD < known) __builtin_prefetch(&g->cells[h1[i + AHEAD] & mask]);
+        const hll_key *cell = &g->cells[h1[i] & mask];
+        group[i] = cell->group - 1;
+        missed[m] = (uint16_t)i;
+        m += !((cell->h1 == h1[i]) & (cell->h2 == (uint32_t)h2[i]) & (cell->group != 0));
+    }
+    for (size_t k = 0; k < m; k++) ask_next(g, h1[missed[k]], (uint32_t)h2[missed[k]]);
+    for (size_t k = 0; k < m; k++) {
+        size_t i = missed[k];
         hll_key *cell = find(g->cells, g->lg_cells, h1[i], (uint32_t)h2[i]);
         if (cell->group) {
             group[i] = cell->group - 1;
@@ -143,6 +178,13 @@ int hll_groups_find(hll_groups *g, const uint64_t *h1, const uint64_t *h2, size_
             if (add(g, cell, h1[i], (uint32_t)h2[i])) return -1;
         }
     }
+    return 0;
+}
+
+int hll_groups_find(hll_groups *g, const uint64_t *h1, const uint64_t *h2, size_t n,
+                    uint32_t *group) {
+    for (size_t i = 0; i < n; i += SOME)
+        if (find_some(g, h1 + i, h2 + i, n - i < SOME ? n - i : SOME, n - i, group + i)) return -1;
     return 0;
 }
 

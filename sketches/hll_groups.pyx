@@ -231,6 +231,11 @@ cdef class GroupedCounts:
         memset(&c, 0, sizeof(c))
         if hasattr(keys, "__len__") and hasattr(items, "__len__") and len(keys) != len(items):
             raise ValueError(f"{len(keys)} keys and {len(items)} items: each row needs both")
+        if hasattr(keys, "__len__"):
+            k.room = len(keys)
+            k.group = <uint32_t *>malloc((k.room + 1) * sizeof(uint32_t))
+            if k.group == NULL:
+                raise MemoryError()
         b = new_block(self.seed, False)
         try:
             b.keep_items = True
