@@ -111,6 +111,13 @@ static inline item item_of(const topk_batch *b, size_t k, int texts) {
     return (item){b->keys[k], b->h1[k], 0, NULL, 0};
 }
 
+static inline int same_kth(const topk *t, size_t i, const topk_batch *b, size_t k) {
+    if (t->text[i].second != b->h2[k]) return 0;
+    if (t->text[i].where == b->len[k] && b->len[k] < TOPK_HASHED) return 1;
+    item x = item_of(b, k, 1);
+    return same_text(t, i, &x);
+}
+
 /* The item in slot i of a table of texts; of numbers the hash is another's to compute. */
 static inline item text_at(const topk *t, size_t i) {
     uint64_t len = t->text[i].where & LENGTH, h1 = t->slot[i].tag;
@@ -218,24 +225,42 @@ static int enter(topk *t, const item *x, uint64_t weight, size_t i) {
     return fill(t, i, x, t->offset + weight, t->offset);
 }
 
-static inline int add(topk *t, const topk_batch *b, const int64_t *weights, int texts) {
-    for (size_t k = 0; k < b->n; k++) {
-        uint64_t weight = weights ? (uint64_t)weights[k] : 1;
-        if (k + AHEAD < b->n) {
-            size_t soon = b->h1[k + AHEAD] & (t->slots - 1);
-            __builtin_prefetch(&t->slot[soon], 1);
-            if (texts) __builtin_prefetch(&t->text[soon]);
+/* Adds items from the k-th on that have counters; says where it had to stop, because of one that has
+ * none, or of a total too large. All that the loop reads again and again is in registers. */
+static inline size_t add_known(topk *t, const topk_batch *b, const int64_t *weights, size_t k,
+                               int texts) {
+    topk_slot *slot = t->slot;
+    const topk_text *text = t->text;
+    const uint64_t *h1 = b->h1, *tags = texts ? b->h1 : b->keys;
+    uint64_t total = t->total;
+    size_t n = b->n, mask = t->slots - 1;
+    for (; k < n; k++) {
+        uint64_t weight = weights ? (uint64_t)weights[k] : 1, tag = tags[k];
+        if (k + AHEAD < n) {
+            size_t soon = h1[k + AHEAD] & mask;
+            __builtin_prefetch(&slot[soon], 1);
+            if (texts) __builtin_prefetch(&text[soon]);
         }
         if ((b->valid && !b->valid[k]) || !weight) continue;
-        if (weight > TOPK_TOTAL_MAX - t->total) return TOPK_TOO_MUCH;
+        if (weight > TOPK_TOTAL_MAX - total) break;
+        size_t i = h1[k] & mask;
+        while (slot[i].count && (slot[i].tag != tag || (texts && !same_kth(t, i, b, k))))
+            i = (i + 1) & mask;
+        if (!slot[i].count) break;
+        slot[i].count += weight;
+        total += weight;
+    }
+    t->total = total;
+    return k;
+}
+
+static inline int add(topk *t, const topk_batch *b, const int64_t *weights, int texts) {
+    for (size_t k = 0; (k = add_known(t, b, weights, k, texts)) < b->n; k++) {
+        uint64_t weight = weights ? (uint64_t)weights[k] : 1;
         item x = item_of(b, k, texts);
-        size_t i = find(t, &x, texts);
-        if (t->slot[i].count) {
-            t->slot[i].count += weight;
-        } else {
-            int failed = enter(t, &x, weight, i);
-            if (failed) return failed;
-        }
+        if (weight > TOPK_TOTAL_MAX - t->total) return TOPK_TOO_MUCH;
+        int failed = enter(t, &x, weight, find(t, &x, texts));
+        if (failed) return failed;
         t->total += weight;
     }
     return TOPK_OK;

@@ -276,9 +276,10 @@ cdef int hash_objects(object block, column_block *b, gathering *g, column_sink s
         if done:  # Objects.next() looks at them before each block
             PyErr_CheckSignals()
         items, n = fast_items(block) + done, min(total - done, COLUMN_BLOCK)
-        if not (b.skip_empty or b.keep_items):
+        if not b.skip_empty:
             plain = hash_ascii(items, n, b, g)
             if plain:
+                b.family = g.family
                 if sink(ctx, b, NULL, plain):
                     raise MemoryError()
                 done += plain

@@ -139,7 +139,7 @@ cdef enum:
 cdef Py_ssize_t hash_ascii(PyObject **items, Py_ssize_t n, column_block *b,
                            gathering *g) except -1:
     """Hashes str of nothing but ASCII, the most common items, as far as they go; says how far."""
-    cdef Py_ssize_t done = 0, m, tile
+    cdef Py_ssize_t done = 0, m, tile, at  # of spans: in one tile's place, unless they are kept
     cdef PyObject *o
     cdef uint64_t *second = b.second
     if g.family != STRS and (g.family != ANYTHING or not PyUnicode_CheckExact(items[0])):
@@ -149,16 +149,17 @@ cdef Py_ssize_t hash_ascii(PyObject **items, Py_ssize_t n, column_block *b,
         prefetch_str(items[m])
     while done < n:
         m, tile = 0, min(TILE, n - done)
+        at = done if b.keep_items else 0
         while m < tile:
             o = items[done + m]
             if done + m + AHEAD < n:
                 prefetch_str(items[done + m + AHEAD])
             if not (PyUnicode_CheckExact(o) and PyUnicode_IS_COMPACT_ASCII(o)):
                 break
-            b.ptr[m] = <const unsigned char *>PyUnicode_DATA(o)
-            b.len[m] = PyUnicode_GET_LENGTH(o)
+            b.ptr[at + m] = <const unsigned char *>PyUnicode_DATA(o)
+            b.len[at + m] = PyUnicode_GET_LENGTH(o)
             m += 1
-        b.kernels.spans(b.ptr, b.len, m, b.seed, b.h1 + done, second)
+        b.kernels.spans(b.ptr + at, b.len + at, m, b.seed, b.h1 + done, second)
         second += TILE if second != NULL else 0
         done += m
         if m < tile:
