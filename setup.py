@@ -55,6 +55,7 @@ EXTENSIONS = [
     "sketches._arrays",
     "sketches._arrow",
     "sketches._objects",
+    "sketches._sketch",
     "sketches._items",
     "sketches._sets",
     "sketches._signatures",

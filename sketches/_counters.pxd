@@ -1,7 +1,8 @@
 """What CountMin and CountSketch share: a table of counters, fed by hashes under its own lock."""
 
-cimport cython
 from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from sketches._sketch cimport Sketch
 
 cdef extern from "counters.h" nogil:
     enum: COUNTERS_FULL, COUNTERS_HALVED
@@ -22,21 +23,19 @@ cdef extern from "counters.h" nogil:
     void counters_halve(counters *c)
 
 
-cdef class Counters:
+cdef class Counters(Sketch):
     cdef readonly object width
     cdef readonly object depth
     cdef readonly object seed
     cdef readonly str dtype
     cdef counters table
     cdef object cells  # the array that table.cells points into
-    cdef cython.pymutex lock
 
     cdef int shape(self, width, depth, seed, dtype, dict dtypes, bint conservative) except -1
     cdef int add_hashes(self, const uint64_t[::1] x, const int64_t[::1] weights) except -1
     cdef object estimates(self, items)
     cdef object estimates_of(self, hashes)
     cdef Counters snapshot(self)
-    cdef check_same(self, other)
     cdef bytes image(self, bytes kind)
     cdef int load(self, payload, uint64_t total, int saturated) except -1
 

@@ -70,7 +70,9 @@ cdef void read(const counter_kernels *kernels, const counters *table, const uint
         kernels.least(table, x, n, out)
 
 
-cdef class Counters:
+cdef class Counters(Sketch):
+    _alike = ("width", "depth", "seed", "dtype")
+
     cdef int shape(self, width, depth, seed, dtype, dict dtypes, bint conservative) except -1:
         """Checks the parameters of a new table and makes its cells."""
         for name, value in (("width", width), ("depth", depth)):
@@ -159,18 +161,6 @@ cdef class Counters:
         found = np.asarray(out)
         return found.view(np.float64) if self.table.is_signed else found
 
-    cdef check_same(self, other):
-        name = type(self).__name__
-        if type(other) is not type(self):
-            raise TypeError(f"expected a {name}, not {type(other).__name__}")
-        for field in ("width", "depth", "seed", "dtype"):
-            mine, theirs = getattr(self, field), getattr(other, field)
-            if mine != theirs:
-                raise ValueError(f"{field} differs: {mine!r} here, {theirs!r} there")
-        if self.table.conservative != (<Counters>other).table.conservative:
-            raise ValueError(f"conservative differs: {bool(self.table.conservative)} here, "
-                             f"{not self.table.conservative} there")
-
     cdef Counters snapshot(self):
         """An independent table with the state of one moment."""
         cdef Counters twin = type(self)(*self.__getnewargs__())
@@ -181,25 +171,11 @@ cdef class Counters:
 
     def merge(self, other):
         cdef Counters twin
-        self.check_same(other)
+        self._check_same(other)
         twin = (<Counters>other).snapshot()
         with nogil:
             with self.lock:
                 counters_merge(&self.table, &twin.table)
-
-    def __ior__(self, other):
-        if type(other) is not type(self):
-            return NotImplemented
-        self.merge(other)
-        return self
-
-    def __or__(self, other):
-        cdef Counters union
-        if type(other) is not type(self):
-            return NotImplemented
-        union = (<Counters>self).snapshot()
-        union.merge(other)
-        return union
 
     def halve(self):
         with nogil:
@@ -237,11 +213,6 @@ cdef class Counters:
         """An independent sketch of the same state."""
         return self.snapshot()
 
-    __copy__ = copy
-
-    def __deepcopy__(self, memo):
-        return self.copy()
-
     cdef bytes image(self, bytes kind):
         cdef Counters twin = self.snapshot()
         header = HEADER.pack(twin.table.bits, twin.table.depth, self.seed, twin.table.total,
@@ -259,9 +230,6 @@ cdef class Counters:
         self.cells.reshape(-1)[:] = found
         self.table.total, self.table.saturated = total, saturated
         return 0
-
-    def __reduce__(self):
-        return type(self).from_bytes, (self.to_bytes(),)
 
     def __eq__(self, other):
         cdef Counters p, q

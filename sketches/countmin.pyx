@@ -71,6 +71,8 @@ cdef class CountMin(Counters):
     array([1, 0], dtype=uint64)
     """
 
+    _alike = (*Counters._alike, "conservative")
+
     def __cinit__(self, width=None, depth=None, seed=9001, dtype="uint32", conservative=False,
                   **unknown):
         check_call("CountMin needs width and depth; CountMin.for_error(eps, delta) chooses them",
@@ -219,7 +221,7 @@ cdef class CountMin(Counters):
         OverflowError
             Beyond 128 bits.
         """
-        self.check_same(other)
+        self._check_same(other)
         if self.conservative:
             raise ValueError("conservative sketches have no inner product: their counters are not "
                              "sums of counts")

@@ -1,4 +1,4 @@
-from typing import Any, ClassVar, final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,7 +9,6 @@ ALGORITHM: str
 
 @final
 class CountSketch(Counters):
-    __hash__: ClassVar[None]
     def __new__(
         cls, width: int, depth: int, seed: int = 9001, dtype: str = "int32"
     ) -> CountSketch: ...

@@ -177,7 +177,7 @@ cdef class CountSketch(Counters):
         OverflowError
             Beyond 128 bits.
         """
-        self.check_same(other)
+        self._check_same(other)
         dots = sorted(row_dots(self, other))
         return (dots[(self.depth - 1) // 2] + dots[self.depth // 2]) / 2
 

@@ -1,6 +1,8 @@
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
+from sketches._sketch cimport Sketch
+
 cdef extern from "hll.h" nogil:
     enum: HLL_P_MIN, HLL_P_MAX, HLL_AS_LIST, HLL_AS_SET, HLL_AS_DENSE
     ctypedef enum hll_kind:
@@ -36,12 +38,12 @@ cdef struct taking:  # where a sink finds the sketch it fills
     cython.pymutex *lock
 
 
-cdef class HyperLogLog:
+cdef class HyperLogLog(Sketch):
     cdef readonly object seed
     cdef hll state
     cdef double counted  # the estimate, or less than 0: not known
-    cdef cython.pymutex lock
 
     cdef taking _taking(self)
     cdef int _copy_state(self, hll *to) except -1
+    cdef int _take(self, HyperLogLog other) except -1
     cdef size_t _used(self)

@@ -49,7 +49,7 @@ cdef object check_kind(kind):
 
 
 @cython.final
-cdef class HyperLogLog:
+cdef class HyperLogLog(Sketch):
     """A mergeable counter of different items.
 
     Parameters
@@ -91,6 +91,8 @@ cdef class HyperLogLog:
     True
     """
 
+    _alike = ("seed",)
+
     def __cinit__(self, p=12, seed=9001):
         hll_init(&self.state, check_p(p))
         self.seed = check_seed(seed)
@@ -131,7 +133,7 @@ cdef class HyperLogLog:
             if result is None:
                 result = check_sketch(sketch).copy()
             else:
-                result.merge(sketch)
+                result._take(check_sketch(sketch))
         if result is None:
             raise ValueError("a union of no sketches: it would have no p")
         return result
@@ -190,14 +192,25 @@ cdef class HyperLogLog:
             raise MemoryError()
         return 0
 
+    cdef int _take(self, HyperLogLog other) except -1:
+        """As `merge`, without a copy, of a sketch that nobody else knows yet."""
+        cdef const hll_kernels *kernels = hll_kernels_for(level())
+        cdef int failed
+        self._check_same(other)
+        with other.lock:
+            failed = hll_merge(kernels, &self.state, &other.state)
+        if failed:
+            raise MemoryError()
+        self.counted = -1
+        return 0
+
     def merge(self, other):
         """Make this the sketch of both streams, of the smaller p. Raises ValueError for another
         seed."""
         cdef const hll_kernels *kernels = hll_kernels_for(level())
         cdef hll theirs
         cdef int failed
-        if check_sketch(other).seed != self.seed:
-            raise ValueError(f"seed differs: {self.seed} here, {other.seed} there")
+        self._check_same(other)
         (<HyperLogLog>other)._copy_state(&theirs)
         with self.lock:
             self.counted = -1
@@ -205,17 +218,6 @@ cdef class HyperLogLog:
         hll_free(&theirs)
         if failed:
             raise MemoryError()
-
-    def __ior__(self, other):
-        if not isinstance(other, HyperLogLog):
-            return NotImplemented
-        self.merge(other)
-        return self
-
-    def __or__(self, other):
-        if not isinstance(self, HyperLogLog) or not isinstance(other, HyperLogLog):
-            return NotImplemented
-        return HyperLogLog.union((self, other))
 
     def estimate(self):
         """How many different items: computed once, until something changes."""
@@ -302,11 +304,6 @@ cdef class HyperLogLog:
         cdef HyperLogLog other = HyperLogLog(HLL_P_MIN, self.seed)
         self._copy_state(&other.state)
         return other
-
-    __copy__ = copy
-
-    def __deepcopy__(self, memo):
-        return self.copy()
 
     def to_bytes(self, kind="hll8", compact=True):
         """A DataSketches image (docs/design/formats.md).

@@ -77,7 +77,7 @@ cdef int take_hashes(void *ctx, const uint64_t *h1, const uint64_t *h2, size_t n
 
 
 @cython.final
-cdef class MinHash:
+cdef class MinHash(Sketch):
     """A mergeable sketch of a set that keeps Jaccard similarity.
 
     Parameters
@@ -111,6 +111,8 @@ cdef class MinHash:
     >>> round(a.jaccard(b), 2)  # 1/3 in truth
     0.36
     """
+
+    _alike = ("family", "num_perm", "seed")
 
     def __cinit__(self, num_perm=128, seed=None, family="fss32"):
         if family not in FAMILIES:
@@ -258,32 +260,11 @@ cdef class MinHash:
             memcpy(&copy[0], &self.slots[0], copy.shape[0] * sizeof(uint32_t))
         return copy
 
-    cdef _check_same(self, other):
-        if not isinstance(other, MinHash):
-            raise TypeError(f"expected a MinHash, not {type(other).__name__}")
-        for name in ("family", "num_perm", "seed"):
-            mine, theirs = getattr(self, name), getattr(other, name)
-            if mine != theirs:
-                raise ValueError(f"{name} differs: {mine!r} here, {theirs!r} there")
-
     def merge(self, other):
         """Make this the sketch of the union. Raises ValueError for another family, num_perm or
         seed."""
         self._check_same(other)
         self._merge((<MinHash>other)._snapshot())
-
-    def __ior__(self, other):
-        if not isinstance(other, MinHash):
-            return NotImplemented
-        self.merge(other)
-        return self
-
-    def __or__(self, other):
-        if not isinstance(self, MinHash) or not isinstance(other, MinHash):
-            return NotImplemented
-        union = self.copy()
-        union.merge(other)
-        return union
 
     def jaccard(self, other):
         """The estimated Jaccard similarity, the share of equal slots.
@@ -345,11 +326,6 @@ cdef class MinHash:
         """An independent sketch of the same set."""
         return MinHash.from_signature(self._snapshot(), self.seed, self.family)
 
-    __copy__ = copy
-
-    def __deepcopy__(self, memo):
-        return self.copy()
-
     def to_bytes(self):
         """An image (docs/design/formats.md, kind ``MINH``)."""
         header = HEADER.pack(FAMILIES.index(self.family), self.num_perm, self.seed)
@@ -364,9 +340,6 @@ cdef class MinHash:
         if len(payload) != 4 * num_perm or (FAMILIES[family] == "affine32" and seed >= 2**32):
             raise FormatError(f"MINH image with {len(payload)} bytes of slots and seed {seed}")
         return MinHash.from_signature(np.frombuffer(payload, "<u4"), seed, FAMILIES[family])
-
-    def __reduce__(self):
-        return MinHash.from_bytes, (self.to_bytes(),)
 
     def __eq__(self, other):
         if not isinstance(other, MinHash):

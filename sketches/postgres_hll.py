@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 import threading
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from sketches._export import Batch, Column
 from sketches._frame import FormatError
 from sketches._intervals import spread
+from sketches._sketch import Sketch
 from sketches.hashing import hash64
 from sketches.topk import TopK
 
@@ -43,7 +44,7 @@ Registers = NDArray[np.uint8]
 Hashes = NDArray[np.uint64]
 
 
-class PostgresHLL:
+class PostgresHLL(Sketch):
     """A distinct counter that PostgreSQL's `hll` columns hold.
 
     Parameters
@@ -74,7 +75,7 @@ class PostgresHLL:
     '128b7f8895a3f5af28cafe'
     """
 
-    __hash__: ClassVar[None]  # type: ignore[assignment]
+    _alike = ("log2m", "width", "expthresh", "sparse")
 
     def __init__(
         self, log2m: int = 11, width: int = 5, expthresh: int = -1, sparse: bool = True
@@ -166,12 +167,7 @@ class PostgresHLL:
 
     def merge(self, other: PostgresHLL) -> None:
         """Make this the counter of both streams. Raises ValueError for other parameters."""
-        if not isinstance(other, PostgresHLL):
-            raise TypeError(f"expected a PostgresHLL, not {type(other).__name__}")
-        for name in ("log2m", "width", "expthresh", "sparse"):
-            mine, theirs = getattr(self, name), getattr(other, name)
-            if mine != theirs:
-                raise ValueError(f"{name} differs: {mine} here, {theirs} there")
+        self._check_same(other)
         hashes, registers = other._state()
         with self._lock:
             if registers is None:
@@ -182,19 +178,6 @@ class PostgresHLL:
                 self._hashes, self._registers = hashes, registers
             else:
                 np.maximum(self._registers, registers, out=self._registers)
-
-    def __ior__(self, other: PostgresHLL) -> PostgresHLL:
-        if not isinstance(other, PostgresHLL):
-            return NotImplemented
-        self.merge(other)
-        return self
-
-    def __or__(self, other: PostgresHLL) -> PostgresHLL:
-        if not isinstance(other, PostgresHLL):
-            return NotImplemented
-        union = self.copy()
-        union.merge(other)
-        return union
 
     # ----------------------------------------------------------------------- answers
 
@@ -256,11 +239,6 @@ class PostgresHLL:
         other = PostgresHLL(self.log2m, self.width, self.expthresh, self.sparse)
         other._hashes, other._registers = self._state()
         return other
-
-    __copy__ = copy
-
-    def __deepcopy__(self, memo: Any) -> PostgresHLL:
-        return self.copy()
 
     # ------------------------------------------------------------------------ images
 
@@ -329,14 +307,6 @@ class PostgresHLL:
                 raise FormatError("PostgreSQL hll image whose registers are not a rising row")
             self._registers = np.zeros(1 << self.log2m, np.uint8)
             self._registers[at] = values
-
-    def __reduce__(self) -> tuple[Any, tuple[bytes]]:
-        return PostgresHLL.from_bytes, (self.to_bytes(),)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, PostgresHLL):
-            return NotImplemented
-        return self.to_bytes() == other.to_bytes()
 
     def __repr__(self) -> str:
         state = "explicit" if self.is_exact else "registers"

@@ -22,6 +22,7 @@ from sketches._arrow cimport column_block, column_block_free
 from sketches._batches cimport Answers, Weights, answers, next_weights, weighing
 from sketches._items cimport check_call, is_scalar, new_block, walk
 from sketches._objects cimport ANYTHING, BYTES, FLOATS, INTS
+from sketches._sketch cimport Sketch
 
 from sketches._frame import FormatError
 
@@ -105,7 +106,7 @@ cdef object failure(int status):
 
 
 @cython.final
-cdef class SparkCountMin:
+cdef class SparkCountMin(Sketch):
     """A Count-Min sketch as Apache Spark makes them: the same counters, estimates and image.
 
     Parameters
@@ -134,7 +135,8 @@ cdef class SparkCountMin:
     cdef readonly object depth
     cdef spark_table table
     cdef object multipliers, cells  # the arrays that the table points into
-    cdef cython.pymutex lock
+
+    _alike = ("width", "depth")
 
     def __cinit__(self, width=None, depth=None, seed=None, **unknown):
         check_call("SparkCountMin needs width, depth and seed; "
@@ -249,23 +251,14 @@ cdef class SparkCountMin:
     cdef size_t size(self) noexcept nogil:
         return <size_t>self.table.depth * self.table.width
 
-    __copy__ = copy
-
-    def __deepcopy__(self, memo):
-        return self.copy()
-
     def merge(self, other):
         """Make this the sketch of both streams. Raises ValueError for another shape or other
         multipliers, OverflowError for a total beyond 2**63 - 1."""
-        if not isinstance(other, SparkCountMin):
-            raise TypeError(f"expected a SparkCountMin, not {type(other).__name__}")
-        cdef SparkCountMin twin = other.copy()
+        cdef SparkCountMin twin
         cdef bint fits
         cdef size_t i
-        for name in ("width", "depth"):
-            mine, theirs = getattr(self, name), getattr(other, name)
-            if mine != theirs:
-                raise ValueError(f"{name} differs: {mine!r} here, {theirs!r} there")
+        self._check_same(other)
+        twin = other.copy()
         if not np.array_equal(self.multipliers, twin.multipliers):
             raise ValueError(f"multipliers differ: {self.multipliers.tolist()} here, "
                              f"{twin.multipliers.tolist()} there, of other seeds")
@@ -278,19 +271,6 @@ cdef class SparkCountMin:
                     self.table.total += twin.table.total
         if not fits:
             raise OverflowError("a total beyond 2**63 - 1")
-
-    def __ior__(self, other):
-        if not isinstance(other, SparkCountMin):
-            return NotImplemented
-        self.merge(other)
-        return self
-
-    def __or__(self, other):
-        if not isinstance(self, SparkCountMin) or not isinstance(other, SparkCountMin):
-            return NotImplemented
-        both = self.copy()
-        both.merge(other)
-        return both
 
     def clear(self):
         """Back to nothing counted."""
@@ -333,16 +313,6 @@ cdef class SparkCountMin:
         return sketch
 
     from_bytes = from_spark_bytes
-
-    def __reduce__(self):
-        return SparkCountMin.from_spark_bytes, (self.to_spark_bytes(),)
-
-    def __eq__(self, other):
-        if not isinstance(other, SparkCountMin):
-            return NotImplemented
-        return self.to_spark_bytes() == other.to_spark_bytes()
-
-    __hash__ = None
 
     def __repr__(self):
         return f"SparkCountMin(width={self.width}, depth={self.depth}) <total {self.total}>"

@@ -1,17 +1,15 @@
-cimport cython
 from libc.stdint cimport uint64_t
 
+from sketches._sketch cimport Sketch
 from sketches._topk cimport topk_state
 
 
-cdef class TopK:
+cdef class TopK(Sketch):
     cdef readonly object k
     cdef readonly object seed
     cdef topk_state state
-    cdef cython.pymutex lock
 
     cdef TopK snapshot(self)
-    cdef check_same(self, other)
     cdef tuple counters(self)
     cdef object item_at(self, size_t slot, bint raw=*)
     cdef bounds_of(self, items)

@@ -42,7 +42,7 @@ class Heavy(NamedTuple):
 
 
 @cython.final
-cdef class TopK:
+cdef class TopK(Sketch):
     """The items of most weight, with bounds of it that always hold.
 
     Parameters
@@ -81,6 +81,8 @@ cdef class TopK:
     >>> words.top(2)
     [Heavy(item='to', estimate=2, lower=2, upper=2), Heavy(item='be', estimate=2, lower=2, upper=2)]
     """
+
+    _alike = ("k", "seed")
 
     def __cinit__(self, k=None, seed=9001, **unknown):
         check_call("TopK needs k, how many items you want to know; TopK.for_error(eps) chooses it",
@@ -331,20 +333,12 @@ cdef class TopK:
             raise MemoryError()
         return twin
 
-    cdef check_same(self, other):
-        if not isinstance(other, TopK):
-            raise TypeError(f"expected a TopK, not {type(other).__name__}")
-        for name in ("k", "seed"):
-            mine, theirs = getattr(self, name), getattr(other, name)
-            if mine != theirs:
-                raise ValueError(f"{name} differs: {mine!r} here, {theirs!r} there")
-
     def merge(self, other):
         """Make this a sketch of both streams: bounds and promises hold for the sum. Raises
         ValueError for another k or seed, TypeError for items of another type."""
         cdef TopK twin
         cdef int status = TOPK_OK
-        self.check_same(other)
+        self._check_same(other)
         twin = (<TopK>other).snapshot()
         if twin.state.family == ANYTHING:
             return
@@ -356,19 +350,6 @@ cdef class TopK:
         if status != TOPK_OK:
             raise self.failure(status, twin.state.family)
 
-    def __ior__(self, other):
-        if not isinstance(other, TopK):
-            return NotImplemented
-        self.merge(other)
-        return self
-
-    def __or__(self, other):
-        if not isinstance(self, TopK) or not isinstance(other, TopK):
-            return NotImplemented
-        both = self.copy()
-        both.merge(other)
-        return both
-
     def clear(self):
         """Back to nothing counted; items of any type may come then."""
         with nogil:
@@ -379,11 +360,6 @@ cdef class TopK:
     def copy(self):
         """An independent sketch of the same state."""
         return self.snapshot()
-
-    __copy__ = copy
-
-    def __deepcopy__(self, memo):
-        return self.copy()
 
     cdef int put(self, item, uint64_t count, uint64_t born) except -1:
         """An item of an image; nobody else knows this sketch yet."""
@@ -467,16 +443,6 @@ cdef class TopK:
         """
         k, parts = images.unpack_datasketches(image, items)
         return filled(k, seed, parts)
-
-    def __reduce__(self):
-        return TopK.from_bytes, (self.to_bytes(),)
-
-    def __eq__(self, other):
-        if not isinstance(other, TopK):
-            return NotImplemented
-        return self.to_bytes() == other.to_bytes()
-
-    __hash__ = None
 
     def __repr__(self):
         what = f"{len(self)} {self.item_type}" if self.item_type else "no"
