@@ -57,6 +57,7 @@ cdef extern from "hnsw_index.h" nogil:
     int hnsw_index_hold(hnsw_index *, uint32_t n)
     void hnsw_index_release(hnsw_index *)
     size_t hnsw_index_nbytes(const hnsw_index *)
+    int hnsw_queries_are_plain(const float *, size_t n, size_t dim, int directed)
     void hnsw_index_write(hnsw_index *, hnsw_desk *, const hnsw_tools *, uint32_t slot,
                           const void *row, const float *floats)
     void hnsw_index_encode(hnsw_index *, hnsw_desk *, const hnsw_tools *, uint32_t slot,

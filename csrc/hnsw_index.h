@@ -67,6 +67,9 @@ int hnsw_index_hold(hnsw_index *x, uint32_t n);
 void hnsw_index_release(hnsw_index *x);
 size_t hnsw_index_nbytes(const hnsw_index *x);
 
+/* Whether n queries of floats need no word: all finite, and with `directed` none all zeros. */
+int hnsw_queries_are_plain(const float *x, size_t n, size_t dim, int directed);
+
 /* Writes the row of a slot that has room; floats are the row's f32 where it is f16, else NULL. Its
  * code, too, once there is a projection. */
 void hnsw_index_write(hnsw_index *x, hnsw_desk *desk, const hnsw_tools *tools, uint32_t slot, const void *row,

@@ -87,6 +87,21 @@ size_t hnsw_index_nbytes(const hnsw_index *x) {
     return g->room * slot + g->entries * (code + sizeof *g->entry);
 }
 
+int hnsw_queries_are_plain(const float *x, size_t n, size_t dim, int directed) {
+    const uint32_t exponent = 0x7f800000u;
+    for (; n--; x += dim) {
+        uint32_t bad = 0, any = 0;
+        for (size_t i = 0; i < dim; i++) { /* no branch, so that it is vectors */
+            uint32_t bits;
+            memcpy(&bits, x + i, sizeof bits);
+            bad |= (bits & exponent) == exponent;
+            any |= bits << 1;
+        }
+        if (bad || (directed && !any)) return 0;
+    }
+    return 1;
+}
+
 static const float *floats_of(const hnsw_index *x, const void *row, float *spare) {
     if (x->kind == KIND_F32 || x->kind == KIND_F16) return row;
     if (x->kind == KIND_U8)
