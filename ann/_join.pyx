@@ -38,6 +38,7 @@ cdef extern from "join.h" nogil:
         size_t crowd
         const jaccard_kernels *kernels
         uint8_t *crowded
+        size_t scanning
     ctypedef struct join_pairs:
         uint32_t *a
         uint32_t *b
@@ -133,6 +134,11 @@ cdef class Join:
     def nbytes(self):
         """Bytes of memory besides the arrays given."""
         return join_nbytes(&self.join) + self.documents.nbytes
+
+    @property
+    def scanning(self):
+        """Sets that will look at all others, as nothing in them is rare; known once indexed."""
+        return self.join.scanning
 
     cdef _check_range(self, Py_ssize_t start, Py_ssize_t stop):
         if not 0 <= start <= stop <= <Py_ssize_t>self.join.n:

@@ -31,21 +31,24 @@ cdef extern from "pairs.h" nogil:
 
 cdef extern from "jaccard.h" nogil:
     ctypedef struct jaccard_kernels:
-        size_t (*common)(const uint64_t *a, size_t n, const uint64_t *b, size_t m,
-                         size_t need) noexcept nogil
+        pass
     const jaccard_kernels *jaccard_kernels_for(int level)
 
 cdef extern from "measure.h" nogil:
     ctypedef struct measure:
         pass
     measure measure_of(double threshold, int containment)
-    double measure_similarity(const measure *, size_t common, size_t n, size_t m)
-    size_t measure_need(const measure *, size_t n, size_t m)
 
 cdef extern from "outline.h" nogil:
     enum: OUTLINE_WORDS
     void outline_make(const uint64_t *x, size_t n, uint64_t *outline)
-    size_t outline_common(const uint64_t *a, size_t n, const uint64_t *b, size_t m)
+
+cdef extern from "compare.h" nogil:
+    ctypedef struct compared_set:
+        const uint64_t *hashes
+        size_t n
+        const uint64_t *outline
+    double compare_sets(const jaccard_kernels *, const measure *, compared_set, compared_set)
 
 OUTLINE = OUTLINE_WORDS  # words an outline
 BLOCK = 1 << 17  # pairs a block of CandidatePairs: 1 MB, some milliseconds to verify
@@ -296,7 +299,7 @@ def similarity(const uint32_t[::1] a not None, const uint32_t[::1] b not None,
     as 0; the `outlines` of the sets make most of them quick.
     """
     cdef Py_ssize_t i, m = a.shape[0], n = starts.shape[0], total = shingles.shape[0]
-    cdef size_t size_a, size_b, need
+    cdef compared_set p, q
     cdef double alike
     cdef measure what = measure_of(threshold, containment)
     cdef const uint64_t *x = &shingles[0] if shingles.shape[0] else NULL
@@ -309,6 +312,7 @@ def similarity(const uint32_t[::1] a not None, const uint32_t[::1] b not None,
     cdef double[::1] out = result
     cdef bint quick = bits is not None
     cdef Py_ssize_t bad = -1
+    p.outline = q.outline = NULL
     cdef const jaccard_kernels *kernels = jaccard_kernels_for(level())
     with nogil:
         for i in range(m):
@@ -316,13 +320,12 @@ def similarity(const uint32_t[::1] a not None, const uint32_t[::1] b not None,
                     and in_range(b[i], starts, counts, total)):
                 bad = i
                 break
-            size_a, size_b = counts[a[i]], counts[b[i]]
-            need = measure_need(&what, size_a, size_b)
-            if quick and outline_common(&bits[a[i], 0], size_a, &bits[b[i], 0], size_b) < need:
-                continue
-            alike = measure_similarity(&what, kernels.common(
-                x + starts[a[i]], size_a, x + starts[b[i]], size_b, need), size_a, size_b)
-            if alike >= threshold:
+            p.hashes, p.n = x + starts[a[i]], counts[a[i]]
+            q.hashes, q.n = x + starts[b[i]], counts[b[i]]
+            if quick:
+                p.outline, q.outline = &bits[a[i], 0], &bits[b[i], 0]
+            alike = compare_sets(kernels, &what, p, q)
+            if alike > 0:
                 out[i] = alike
     if bad >= 0:
         raise ValueError(f"pair {bad} names a document that is not there, or whose set lies"

@@ -14,4 +14,15 @@ static inline size_t block_common(const uint64_t *a, const uint64_t *b) {
     return (size_t)__builtin_popcount(met);
 }
 
+#define BITS_COMMON bits_common
+
+static inline size_t bits_common(const uint64_t *a, const uint64_t *b, size_t words) {
+    __m512i sum = _mm512_setzero_si512();
+    for (size_t w = 0; w < words; w += LANES) {
+        __m512i both = _mm512_and_si512(_mm512_loadu_si512(a + w), _mm512_loadu_si512(b + w));
+        sum = _mm512_add_epi64(sum, _mm512_popcnt_epi64(both));
+    }
+    return (size_t)_mm512_reduce_add_epi64(sum);
+}
+
 #include "jaccard_inl.h"

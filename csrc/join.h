@@ -19,11 +19,18 @@
  *              under its counter can be shared with nobody and is neither stored nor looked up.
  *   index    : postings {set, 16 bits of the hash, place} by the top bits of the hash. Two elements
  *              that agree in all those bits (2^-16) cost a false candidate, never a pair.
+ *   scans    : where all elements are frequent (characters by threes, say) a set would look at more
+ *              postings than there are sets. Such a set looks at all sets of fitting size instead, at
+ *              a bitmap of each, in tiles that stay in L1. Every element sets one bit; of those that A
+ *              and B share, each sets one in both, so |A and B| <= popcount(a & b) +
+ *              min(|A| - popcount(a), |B| - popcount(b)). With four bits an element that refuses
+ *              nearly all, at some nanoseconds a pair, and nothing that is similar: the join of n sets
+ *              never takes more than n^2 / 2 of them.
  *   crowds   : of k sets that resemble one another k^2 / 2 pairs are true, of which the k - 1 with
  *              whoever stays are wanted. Where more than `crowd` sets stand under one element, some
  *              of them are compared; if those are similar more often than one time in CROWD_SHARE,
- *              the element is passed over and its sets are marked, with those that look there. So
- *              any two sets of which not both are marked are found; leaders.h does the rest.
+ *              the element is passed over and its sets are marked, with those that look there; a set
+ *              that scans passes over marked sets if it would have looked there. So any two sets of which not both are marked are found; leaders.h does the rest.
  *
  * A join is opened; its parts are counted and its prefixes made, from several threads if wanted, in
  * this order; then it is indexed, and ranges of it are searched, again from several threads.
@@ -34,9 +41,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "jaccard.h"
-#include "measure.h"
-#include "outline.h"
+#include "compare.h"
 
 typedef struct {
     uint32_t rank;
@@ -50,7 +55,7 @@ typedef struct {
     const int64_t *starts, *sizes;
     const uint64_t *outlines; /* [documents][OUTLINE_WORDS] */
     const uint32_t *document; /* [n] by rank: by size, none empty */
-    size_t n;
+    size_t n, total; /* sets; elements of all */
     measure what;
     size_t crowd;
     const jaccard_kernels *kernels;
@@ -67,6 +72,12 @@ typedef struct {
     posting *postings;
     int bucket_shift;
     uint8_t *crowded; /* [n] */
+    /* who scans, of how many, and what: empty where nobody does */
+    uint8_t *scans; /* [n]: SCANS, and WARY where it would have looked at a crowd */
+    uint8_t *aside; /* [n]: stands in a crowd's bucket */
+    size_t scanning, words;
+    uint64_t *bits;  /* [n][words] */
+    uint32_t *slack; /* [n]: elements that found their bit set */
 } set_join;
 
 typedef struct { /* a zeroed one is empty */

@@ -38,6 +38,8 @@ int join_open(set_join *j) {
     j->size = malloc((n + 1) * sizeof *j->size);
     j->unique = calloc(n + 1, sizeof *j->unique);
     j->crowded = calloc(n + 1, 1);
+    j->scans = calloc(n + 1, 1);
+    j->aside = calloc(n + 1, 1);
     if (j->prefix && j->size) {
         j->prefix[0] = 0;
         for (size_t r = 0; r < n; r++) {
@@ -48,12 +50,13 @@ int join_open(set_join *j) {
         }
         /* at most half of the counters are taken: two elements in five that are alone in fact
          * share one, and 4 to 8 bytes an element are enough of memory */
+        j->total = total;
         int bits = log2_ceil(2 * total, 10);
         j->counter_shift = 64 - bits;
         j->counters = calloc((size_t)1 << bits, sizeof *j->counters);
         j->element = malloc(j->prefix[n] * sizeof *j->element + 1); /* never zero bytes */
     }
-    if (j->unique && j->crowded && j->counters && j->element) return 0;
+    if (j->unique && j->crowded && j->scans && j->aside && j->counters && j->element) return 0;
     join_close(j);
     return -1;
 }
@@ -67,12 +70,18 @@ void join_close(set_join *j) {
     free(j->bucket);
     free(j->postings);
     free(j->crowded);
+    free(j->scans);
+    free(j->aside);
+    free(j->bits);
+    free(j->slack);
     j->counters = NULL;
     j->prefix = j->bucket = NULL;
     j->element = NULL;
     j->size = j->unique = NULL;
     j->postings = NULL;
-    j->crowded = NULL;
+    j->crowded = j->scans = j->aside = NULL;
+    j->bits = NULL;
+    j->slack = NULL;
 }
 
 /* The first of n sorted hashes from `least` on. */
@@ -137,16 +146,14 @@ static inline uint16_t tag_of(const set_join *j, uint64_t hash) {
 
 static inline size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
+static inline compared_set set_at(const set_join *j, size_t rank) {
+    size_t d = j->document[rank];
+    return (compared_set){j->hashes + j->starts[d], join_size(j, rank),
+                          j->outlines + d * OUTLINE_WORDS};
+}
+
 double join_compare(const set_join *j, size_t x, size_t y) {
-    size_t a = j->document[x], b = j->document[y];
-    size_t n = join_size(j, x), m = join_size(j, y), need = measure_need(&j->what, n, m);
-    if (outline_common(j->outlines + a * OUTLINE_WORDS, n, j->outlines + b * OUTLINE_WORDS, m) <
-        need)
-        return -1;
-    size_t common = j->kernels->common(j->hashes + j->starts[a], n, j->hashes + j->starts[b], m,
-                                       need);
-    double similarity = measure_similarity(&j->what, common, n, m);
-    return similarity >= j->what.threshold ? similarity : -1;
+    return compare_sets(j->kernels, &j->what, set_at(j, x), set_at(j, y));
 }
 
 #define SAMPLE 64     /* pairs that tell a crowd from an element that is merely frequent */
@@ -161,6 +168,58 @@ static int is_crowd(const set_join *j, const posting *p, size_t n) {
         similar += join_compare(j, p[x].rank, p[y].rank) >= 0;
     }
     return similar * CROWD_SHARE > SAMPLE;
+}
+
+#define BITS_EACH 4 /* an element: one in five finds its bit set */
+#define BITS_LOG 12 /* 4,096 bits a set at most: two tiles of them stay in L1 */
+#define LOOK 30     /* nanoseconds at a posting, with its share of the comparisons that follow, */
+#define SCAN 3      /* at a set, */
+#define SCAN_8 1    /* and at eight words of its bitmap */
+#define SCANS 1
+#define WARY 2
+
+/* Decide who scans, and make the bitmaps if anybody does. */
+static int weigh(set_join *j) {
+    size_t n = j->n;
+    int bits = log2_ceil(n ? BITS_EACH * (j->total / n) : 0, 9);
+    if (bits > BITS_LOG) bits = BITS_LOG;
+    j->words = ((size_t)1 << bits) / 64;
+    for (size_t x = 0; x < n; x++) {
+        const uint64_t *element = j->element + j->prefix[x];
+        size_t size = join_size(j, x), stored = join_stored(j, x, join_looked_up(j, size));
+        size_t looks = 0;
+        int wary = 0;
+        for (size_t k = 0; k < stored; k++) {
+            size_t b = element[k] >> j->bucket_shift, at = j->bucket[b];
+            size_t many = j->bucket[b + 1] - at;
+            if (many && j->postings[at].rank == PASSED_OVER)
+                wary = WARY;
+            else
+                looks += many;
+        }
+        if (looks * LOOK <= n * (SCAN + j->words / 8 * SCAN_8)) continue;
+        if (size > (size_t)1 << bits) continue; /* a bitmap that is full refuses nobody */
+        j->scans[x] = (uint8_t)(SCANS | wary);
+        j->crowded[x] |= wary > 0;
+        j->scanning++;
+    }
+    if (!j->scanning) return 0;
+    j->bits = calloc(n * j->words, sizeof *j->bits);
+    j->slack = malloc(n * sizeof *j->slack);
+    if (!j->bits || !j->slack) return -1;
+    for (size_t x = 0; x < n; x++) {
+        compared_set set = set_at(j, x);
+        uint64_t *row = j->bits + x * j->words;
+        uint32_t slack = 0;
+        for (size_t k = 0; k < set.n; k++) {
+            uint64_t *word = &row[set.hashes[k] / 64 % j->words];
+            uint64_t bit = UINT64_C(1) << set.hashes[k] % 64;
+            slack += (*word & bit) != 0;
+            *word |= bit;
+        }
+        j->slack[x] = slack;
+    }
+    return 0;
 }
 
 int join_index(set_join *j) {
@@ -193,10 +252,10 @@ int join_index(set_join *j) {
         posting *p = j->postings + j->bucket[b];
         size_t many = j->bucket[b + 1] - j->bucket[b];
         if (many <= j->crowd || !is_crowd(j, p, many)) continue;
-        for (size_t k = 0; k < many; k++) j->crowded[p[k].rank] = 1;
+        for (size_t k = 0; k < many; k++) j->crowded[p[k].rank] = j->aside[p[k].rank] = 1;
         p->rank = PASSED_OVER;
     }
-    return 0;
+    return weigh(j);
 }
 
 static int append(join_pairs *found, uint32_t a, uint32_t b, double similarity) {
@@ -251,15 +310,60 @@ static size_t meet(set_join *j, size_t x, size_t first, uint32_t *shared, uint32
     return found;
 }
 
+/* The lowest rank that is large enough for x, from one that is not beyond it. */
+static size_t first_of(const set_join *j, size_t x, size_t first) {
+    if (j->what.containment) return 0;
+    size_t least = measure_ceil(j->what.threshold * (double)join_size(j, x));
+    while (join_size(j, first) < least) first++;
+    return first;
+}
+
+#define TILE 16 /* sets that scan together, and that are scanned while they stay in L1 */
+
+typedef struct {
+    size_t n, x[TILE], first[TILE]; /* sets of rising rank, and where each begins to look */
+} tile;
+
+/* Compare the sets of a tile with all before each. */
+static int scan(const set_join *j, const tile *t, join_pairs *found) {
+    uint32_t common[TILE];
+    for (size_t from = t->first[0]; t->n && from < t->x[t->n - 1]; from += TILE)
+        for (size_t i = 0; i < t->n; i++) {
+            size_t x = t->x[i], n = join_size(j, x), m = 0, need = 0;
+            size_t start = from < t->first[i] ? t->first[i] : from, end = smaller(from + TILE, x);
+            if (start >= end) continue;
+            j->kernels->bits(j->bits + x * j->words, j->bits + start * j->words, end - start,
+                             j->words, common);
+            found->looked += end - start;
+            for (size_t y = start; y < end; y++) {
+                if (join_size(j, y) != m) need = measure_need(&j->what, n, m = join_size(j, y));
+                if (common[y - start] + smaller(j->slack[x], j->slack[y]) < need) continue;
+                if ((j->scans[x] & WARY) && j->aside[y]) continue;
+                found->compared++;
+                double similarity = join_compare(j, x, y);
+                if (similarity < 0) continue;
+                if (append(found, j->document[x], j->document[y], similarity)) return -1;
+            }
+        }
+    return 0;
+}
+
 int join_search(set_join *j, size_t from, size_t to, join_pairs *found) {
     uint32_t *shared = calloc(to + 1, sizeof *shared), *met = malloc(to * sizeof *met + 1);
     int status = shared && met ? 0 : -1;
-    size_t first = 0; /* the lowest rank that is large enough */
+    size_t first = 0;
+    tile t = {0};
     for (size_t x = from; x < to && !status; x++) {
-        size_t least = j->what.containment
-                           ? 0
-                           : measure_ceil(j->what.threshold * (double)join_size(j, x));
-        while (join_size(j, first) < least) first++;
+        first = first_of(j, x, first);
+        if (j->scans[x]) {
+            t.x[t.n] = x;
+            t.first[t.n++] = first;
+            if (t.n == TILE) {
+                status = scan(j, &t, found);
+                t.n = 0;
+            }
+            continue;
+        }
         size_t many = meet(j, x, first, shared, met, &found->looked);
         for (size_t k = 0; k < many; k++) {
             uint32_t y = met[k];
@@ -272,6 +376,7 @@ int join_search(set_join *j, size_t from, size_t to, join_pairs *found) {
                 status = append(found, j->document[x], j->document[y], similarity);
         }
     }
+    if (!status) status = scan(j, &t, found);
     free(shared);
     free(met);
     return status;
@@ -280,8 +385,9 @@ int join_search(set_join *j, size_t from, size_t to, join_pairs *found) {
 size_t join_nbytes(const set_join *j) {
     size_t counters = j->counters ? (size_t)1 << (64 - j->counter_shift) : 0;
     size_t bytes = counters * sizeof *j->counters +
-                   j->n * (sizeof *j->prefix + sizeof *j->size + sizeof *j->unique + 1) +
+                   j->n * (sizeof *j->prefix + sizeof *j->size + sizeof *j->unique + 3) +
                    j->prefix[j->n] * sizeof *j->element;
+    if (j->bits) bytes += j->n * (j->words * sizeof *j->bits + sizeof *j->slack);
     if (j->bucket) {
         size_t buckets = (size_t)1 << (64 - j->bucket_shift);
         bytes += (buckets + 2) * sizeof *j->bucket + j->bucket[buckets] * sizeof *j->postings;

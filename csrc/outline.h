@@ -17,6 +17,25 @@
 
 #define OUTLINE_WORDS 8
 
+/* The bits of a word, byte by byte: without the popcnt instruction, but in vectors of any width. */
+static inline uint64_t outline_bytes(uint64_t v) {
+    v -= v >> 1 & UINT64_C(0x5555555555555555);
+    v = (v & UINT64_C(0x3333333333333333)) + (v >> 2 & UINT64_C(0x3333333333333333));
+    return (v + (v >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+}
+
+static inline size_t outline_sum(uint64_t bytes) {
+    bytes = (bytes & UINT64_C(0x00ff00ff00ff00ff)) + (bytes >> 8 & UINT64_C(0x00ff00ff00ff00ff));
+    return (size_t)(bytes * UINT64_C(0x0001000100010001) >> 48);
+}
+
+/* The bits that two outlines share. */
+static inline size_t outline_bits(const uint64_t *a, const uint64_t *b) {
+    uint64_t both = 0; /* 8 counters of at most 64 */
+    for (int w = 0; w < OUTLINE_WORDS; w++) both += outline_bytes(a[w] & b[w]);
+    return outline_sum(both);
+}
+
 /* The outline of n uniform hashes. */
 void outline_make(const uint64_t *x, size_t n, uint64_t outline[OUTLINE_WORDS]);
 

@@ -104,6 +104,25 @@ def test_crowds_lose_pairs_but_nobody_who_is_represented(sets, threshold, contai
         assert similar[row] == truth[tuple(sorted((row, chosen[row])))]
 
 
+@pytest.mark.parametrize("containment", [False, True])
+@pytest.mark.parametrize("crowd", [1000, 4])
+def test_sets_without_rare_elements_look_at_all_others(containment, crowd):
+    rng = np.random.default_rng(11)
+    everything = rng.integers(0, 2**64, 90, np.uint64).tolist()
+    sets = [frozenset(rng.choice(everything, rng.integers(30, 70)).tolist()) for _ in range(150)]
+    sets += [s - {min(s)} for s in sets[:40]] + [frozenset()]
+    for level in _cpu.available():
+        _cpu.set_isa(level)
+        for threshold in (0.3, 0.6, 0.9):
+            truth = brute_force(sets, threshold, containment)
+            join = make_join(sets, threshold, containment, crowd)
+            pairs, crowded = found(join, 50), join.crowded
+            assert crowd == 4 or join.scanning > 100
+            assert pairs.items() <= truth.items()
+            assert all(crowded[a] and crowded[b] for a, b in truth.keys() - pairs.keys())
+            assert crowd == 4 or pairs == truth
+
+
 def test_a_crowd_costs_a_comparison_each():
     """3,000 sets of 100 elements, 90 of them everybody's: 4.5 million true pairs."""
     shared = frozenset(range(1, 91))

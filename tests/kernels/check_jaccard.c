@@ -24,8 +24,34 @@ static uint64_t *make(uint8_t *end, size_t n, size_t range, uint64_t spread) {
     return x;
 }
 
+static void check_bits(const jaccard_kernels *kernels) {
+    static uint64_t *a, *rows;
+    enum { ROWS = 5, WORDS = 24 };
+    if (!a) {
+        uint8_t *end_a, *end_rows;
+        check_guarded(WORDS * sizeof *a, &end_a);
+        check_guarded(ROWS * WORDS * sizeof *rows, &end_rows);
+        a = (uint64_t *)(void *)end_a - WORDS;
+        rows = (uint64_t *)(void *)end_rows - ROWS * WORDS;
+    }
+    for (size_t words = 8; words <= WORDS; words += 8) {
+        uint64_t *x = a + WORDS - words, *r = rows + ROWS * (WORDS - words);
+        uint32_t common[ROWS];
+        for (size_t w = 0; w < words; w++) x[w] = check_random();
+        for (size_t w = 0; w < ROWS * words; w++) r[w] = w < words ? UINT64_MAX : check_random();
+        kernels->bits(x, r, ROWS, words, common);
+        for (size_t i = 0; i < ROWS; i++) {
+            uint32_t want = 0;
+            for (size_t b = 0; b < 64 * words; b++)
+                want += x[b / 64] >> b % 64 & r[i * words + b / 64] >> b % 64 & 1;
+            if (common[i] != want) FAIL("bits: row %zu of %zu words: %u", i, words, common[i]);
+        }
+    }
+}
+
 void check_jaccard(int level) {
     const jaccard_kernels *kernels = jaccard_kernels_for(level);
+    for (int round = 0; round < 100; round++) check_bits(kernels);
     static uint8_t *end_a, *end_b;
     if (!end_a) {
         check_guarded(LARGEST * sizeof(uint64_t), &end_a);
