@@ -96,6 +96,7 @@ def dedup(
             memory=memory,
             against=against,
             progress=progress,
+            announce=options.announce,
         )
     options.show(outcome, as_json, summary)
 
@@ -131,7 +132,9 @@ def sketch(
 
     with options.running() as progress:
         reading = Reading(inputs, globs, text, id, on_error == "skip")
-        told = steps.sketch(Path(work), reading, parameters, threads, restart, progress)
+        told = steps.sketch(
+            Path(work), reading, parameters, threads, restart, progress, options.announce
+        )
     options.show(told, as_json, steps.sketched)
 
 
@@ -151,7 +154,7 @@ def pairs(
     from ann.dedup import steps
 
     with options.running() as progress:
-        told = steps.pairs(Path(work), parameters, memory, threads, progress)
+        told = steps.pairs(Path(work), parameters, memory, threads, progress, options.announce)
     options.show(told, as_json, steps.paired)
 
 
@@ -168,7 +171,7 @@ def cluster(work: str, as_json: bool, **parameters: Any) -> None:
     from ann.dedup.report import summary
 
     with options.running():
-        outcome = steps.cluster(Path(work), parameters)
+        outcome = steps.cluster(Path(work), parameters, options.announce)
     options.show(outcome, as_json, summary)
 
 

@@ -25,6 +25,7 @@ sources     files, folders and streams of rows: read once, then copied out by ro
 values      a column that the preference goes by
 unusable    rows and files that cannot be used: refused, or skipped and noted
 output      the folder that is written: all or nothing
+locks       folders that a process at work holds
 job         the command: sources in, a folder out, all or nothing
 writing     rows in another format, or with notes
 report      what the terminal shows

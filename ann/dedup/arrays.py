@@ -14,6 +14,7 @@ UInt64s = npt.NDArray[np.uint64]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Progress = Callable[[str, int, int], None]
+Announce = Callable[[str], None]  # a line that people should see at once
 
 
 class Batch(NamedTuple):

@@ -25,7 +25,6 @@ import fcntl
 import hashlib
 import json
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -37,9 +36,10 @@ import numpy as np
 
 from ann import _pairs
 from ann.dedup.arrays import Bools, Floats, Int64s, UInt32s, UInt64s
+from ann.dedup.locks import held
 from ann.dedup.settings import InputError, Settings
 from ann.dedup.sketching import bands_of
-from ann.dedup.work import differences, programs, write_whole
+from ann.dedup.work import differences, option, programs, write_whole
 
 MANIFEST = "index.json"
 MADE_BY = "tractable index"
@@ -134,7 +134,7 @@ class Index:
 
     def check_same(self, settings: Settings) -> None:
         """Refuse a search of other parameters."""
-        changes = differences(_parameters(self.settings), _parameters(settings))
+        changes = differences(_parameters(self.settings), _parameters(settings), option)
         if changes:
             raise InputError(f"{self.folder} is an index of other parameters: {changes}")
 
@@ -244,24 +244,13 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """A folder locked, or BlockingIOError."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(handle)
-
-
 def remove_orphans(folder: Path) -> None:
     """Throw away the segments that nothing names and nobody is writing."""
     with _locked(folder):
         named = _load(folder)["segments"]
         for path in (folder / "segments").iterdir():
             if path.name not in named:
-                with suppress(BlockingIOError), _held(path):
+                with suppress(BlockingIOError), held(path):
                     shutil.rmtree(path)
 
 
@@ -327,11 +316,11 @@ class Adding:
         id_bytes: Iterable[Any],
     ) -> None:
         """Write one: for each band the keys, rising, and the row of each; the rest in pieces."""
-        name = secrets.token_hex(8)
+        name = os.urandom(8).hex()
         folder = self._folder / "segments" / name
         with _locked(self._folder):  # so that nobody takes it for a killed process's
             folder.mkdir()
-            self._open.enter_context(_held(folder))
+            self._open.enter_context(held(folder))
         self._written[name] = {"documents": len(offsets) - 1, "files": {}}
         with ExitStack() as stack:
             files = {file: stack.enter_context((folder / file).open("wb")) for file in FILES}

@@ -23,7 +23,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from ann.dedup.arrays import Batch, Documents, Found, Int64s, Known, Progress
+from ann.dedup.arrays import Announce, Batch, Documents, Found, Int64s, Known, Progress
 from ann.dedup.columns import arrow_column
 from ann.dedup.engines import Heard, Plan, choose_engine
 from ann.dedup.keeping import REASONS
@@ -204,6 +204,7 @@ def run(
     memory: int | None = None,
     against: str | None = None,
     progress: Progress = lambda stage, done, total: None,
+    announce: Announce = lambda line: None,
 ) -> Outcome:
     """Find the near-duplicates in files and write what stays to the folder `output`.
 
@@ -233,6 +234,8 @@ def run(
             from ann.dedup.stages import in_stages, planned
 
             at = stack.enter_context(open_work(place, restart=restart))
+            if at.former:
+                announce(at.former)
             known, found = in_stages(
                 at,
                 sources,

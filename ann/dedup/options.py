@@ -210,6 +210,11 @@ def settings_of(threads: int | None, **parameters: Any) -> "Settings":
     return settings
 
 
+def announce(line: str) -> None:
+    """A line for people to see at once, apart from what a command prints in the end."""
+    click.echo(line, err=True)
+
+
 def show(told: Any, as_json: bool, summary: Callable[[Any], str]) -> None:
     """Print what a command has to tell."""
     if as_json:

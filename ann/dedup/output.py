@@ -3,17 +3,20 @@
 What is written goes into a hidden folder beside it, which takes the output's name at the very end.
 With `force` a former output steps aside for that moment, and goes only when the new one stands. A
 folder is a former output if it holds what this command writes and nothing else; nothing else is
-ever replaced. A process killed outright leaves the hidden folder (`.OUT.*.partial`) behind.
+ever replaced. What a process that was killed outright leaves of a hidden folder, which nobody holds
+any more, goes when the next run writes there.
 """
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from ann.dedup.locks import held
 from ann.dedup.settings import InputError
 
 SUMMARY = "summary.json"
@@ -78,13 +81,16 @@ def output_folder(target: Path | None, force: bool) -> Iterator[Path | None]:
     if target is None:
         yield None
         return
+    remove_left(target)
     check_output(target, force)
     fresh = target.with_name(f".{target.name}.{os.urandom(4).hex()}.partial")
     former = fresh.with_suffix(".former")
+    lock = ExitStack()
     try:  # before there is anything that an interrupt could leave behind
         with write_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             fresh.mkdir(0o700)
+            lock.enter_context(held(fresh))
         yield fresh
         check_output(target, force)  # it may have appeared since
         with write_errors(target):
@@ -94,6 +100,21 @@ def output_folder(target: Path | None, force: bool) -> Iterator[Path | None]:
         shutil.rmtree(fresh, ignore_errors=True)
         if target.exists():
             shutil.rmtree(former, ignore_errors=True)
+        lock.close()
+
+
+def remove_left(target: Path) -> None:
+    """Throw away what dead processes left; an output that had stepped aside returns."""
+    ours = re.compile(re.escape(f".{target.name}.") + r"[0-9a-f]{8}\.(partial|former)")
+    for path in target.parent.iterdir() if target.parent.is_dir() else ():
+        if not ours.fullmatch(path.name):
+            continue
+        partial = path.with_suffix(".partial")
+        with suppress(OSError), held(partial if partial.exists() else path):
+            if path.suffix == ".former" and not target.exists():
+                path.rename(target)
+            elif path.exists():
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def check_output(target: Path, force: bool) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ann.dedup import stages
-from ann.dedup.arrays import Progress
+from ann.dedup.arrays import Announce, Progress
 from ann.dedup.job import Outcome, Reading, Writing, make_outcome, write
 from ann.dedup.output import output_folder
 from ann.dedup.running import Clock
@@ -25,12 +25,15 @@ def sketch(
     threads: int | None,
     restart: bool,
     progress: Progress,
+    announce: Announce,
 ) -> dict[str, Any]:
     """Read the texts; what was counted."""
     settings = Settings(**parameters, threads=threads or available_threads())
     reading.refuse_pipe()
     clock, unusable = Clock(), Unusable(reading.skip_bad)
     with open_work(folder, restart=restart) as work:
+        if work.parameters("sketch") is not None:
+            announce(work.former)
         sources = reading.open(unusable)
         stages.sketch_stage(work, sources, reading.as_dict(), settings, unusable, clock, progress)
         counts = work.counts("sketch") or {}
@@ -51,11 +54,14 @@ def pairs(
     memory: int | None,
     threads: int | None,
     progress: Progress,
+    announce: Announce,
 ) -> dict[str, Any]:
     """Find the pairs; what was counted."""
     clock = Clock()
     with open_work(folder, create=False) as work:
         settings = _settings(work, "pairs", parameters, threads)
+        if work.parameters("pairs") is not None:
+            announce(work.former)
         settings, plan = stages.choose(work, settings, memory)
         known = stages.documents(work, settings, memory)
         stages.pairs_stage(work, known, settings, plan, clock, progress, anew=True)
@@ -67,11 +73,13 @@ def paired(told: dict[str, Any]) -> str:
     return f"{told['pairs']:,} pairs verified of {told['candidates']:,} candidates"
 
 
-def cluster(folder: Path, parameters: dict[str, Any]) -> Outcome:
+def cluster(folder: Path, parameters: dict[str, Any], announce: Announce) -> Outcome:
     """Decide what stays."""
     clock = Clock()
     with open_work(folder, create=False) as work:
         settings = _settings(work, "cluster", parameters, None)
+        if work.parameters("cluster") is not None:
+            announce(work.former)
         known = stages.documents(work, settings)
         reading = Reading.of(work.done("sketch"))
         unusable = Unusable(reading.skip_bad)

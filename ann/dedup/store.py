@@ -24,6 +24,7 @@ import numpy as np
 from ann.dedup.settings import InputError
 
 JOURNAL = "journal.jsonl"
+DAMAGED = "the folder is damaged; start over with --restart, of `tractable dedup` or `sketch`"
 Columns = Mapping[str, tuple[str, tuple[int, ...]]]  # name -> dtype, shape of an entry
 
 
@@ -93,7 +94,7 @@ def read_store(folder: Path, columns: Columns) -> dict[str, Any]:
     for name, (dtype, shape) in columns.items():
         kind, path = np.dtype((dtype, shape)), _file(folder, name)
         if not path.exists() or path.stat().st_size < ends[name] or ends[name] % kind.itemsize:
-            raise InputError(f"{path} is shorter than its journal says: the folder is damaged")
+            raise InputError(f"{path} is shorter than its journal says: {DAMAGED}")
         count = ends[name] // kind.itemsize
         if count:
             arrays[name] = np.memmap(path, dtype, "r", shape=(count, *shape))
@@ -129,7 +130,7 @@ def _open(path: Path, end: int) -> IO[bytes]:
     file = path.open("ab", buffering=1 << 20)  # the columns of small parts in one write each
     try:
         if os.fstat(file.fileno()).st_size < end:
-            raise InputError(f"{path} is shorter than its journal says: the folder is damaged")
+            raise InputError(f"{path} is shorter than its journal says: {DAMAGED}")
         file.truncate(end)
     except BaseException:
         file.close()

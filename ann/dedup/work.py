@@ -15,20 +15,22 @@ most; what a killed run leaves of the other stages is thrown away and made again
 
 What is found in a folder is gone on with only if it is the same work: the same input files by
 size and time, the same parameters, the same program. Anything else is refused, and the reason is
-named. Threads, memory and output are no part of the work: they may change between runs.
+named, with the command and the option to change. Threads, memory and output are no part of the
+work: they may change between runs.
 """
 
 import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ann import text
 from ann.dedup.settings import InputError
+from ann.dedup.store import read_notes
 from sketches import minhash
 
 STAGES = ("sketch", "pairs", "cluster")
@@ -67,6 +69,7 @@ class Work:
 
     def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
         self.folder = folder
+        self.former = ""  # what a former run has left, in words
         self._manifest = manifest
 
     def parameters(self, stage: str) -> dict[str, Any] | None:
@@ -83,7 +86,12 @@ class Work:
         """What a finished stage was begun with."""
         parameters = self.parameters(stage)
         if parameters is None or self.counts(stage) is None:
-            raise InputError(f"{self.folder} holds no finished {stage} stage: that comes first")
+            command = f"tractable {stage} {self.folder}"
+            if stage == "sketch":
+                command = f"tractable sketch INPUT... --work {self.folder}"
+            raise InputError(
+                f"{self.folder} holds no finished {stage} stage: `{command}` comes first"
+            )
         return parameters
 
     def begin(self, stage: str, parameters: dict[str, Any], *, replace: bool = False) -> bool:
@@ -96,19 +104,37 @@ class Work:
             self.done(earlier)
         former = self.parameters(stage)
         if former is not None:
-            changes = differences(former, parameters)
+            changes = differences(former, parameters, option)
             if not changes and self.counts(stage) is not None:
                 return False
             if changes and not replace:
+                anew = "--restart starts over"
+                if stage != STAGES[0]:
+                    anew = f"`tractable {stage} {self.folder}` takes new ones and keeps what came"
+                    anew += " before; --restart starts over"
                 raise InputError(
-                    f"{self.folder} holds work of other parameters ({stage}: {changes}): repeat"
-                    " them, or start over with --restart"
+                    f"{self.folder} holds work of other parameters ({stage}: {changes}). Repeat"
+                    f" the former; {anew}"
                 )
         if former is None or changes:
             self.discard(stage)
             self._manifest["stages"][stage] = {"parameters": parameters, "counts": None}
             self._save()
         return True
+
+    def tell(self) -> str:
+        """What a former run has left, in words; nothing of a fresh folder."""
+        told = []
+        for stage in STAGES:
+            if self.counts(stage) is not None:
+                told.append(f"{stage} is done")
+            elif self.parameters(stage) is not None and stage == STAGES[0]:
+                notes = read_notes(self.folder / stage)
+                rows = notes[-1]["rows"] if notes else 0
+                told.append(f"{stage} has {rows:,} documents and goes on")
+            elif self.parameters(stage) is not None:
+                told.append(f"{stage} was not finished and is made again")
+        return f"Going on in {self.folder}: {', '.join(told)}" if told else ""
 
     def finish(self, stage: str, counts: dict[str, Any]) -> None:
         """Its files are whole."""
@@ -143,16 +169,25 @@ class Work:
         write_whole(self.folder / MANIFEST, json.dumps(self._manifest, indent=1) + "\n")
 
 
-RESTART = "start over with --restart"
+RESTART = "start over with --restart, of `tractable dedup` or `tractable sketch`"
+OPTIONS = {"skip_bad": "--on-error", "globs": "--glob", "num_perm": "--num-perm"}
+NO_OPTIONS = ("inputs", "index", "seed")
 
 
-def differences(former: dict[str, Any], now: dict[str, Any]) -> str:
+def differences(
+    former: dict[str, Any], now: dict[str, Any], named: Callable[[str], str] = str
+) -> str:
     """What has changed, in words."""
     return ", ".join(
-        f"{name} was {former.get(name)!r} and is {now.get(name)!r}"
+        f"{named(name)} was {former.get(name)!r} and is {now.get(name)!r}"
         for name in sorted({*former, *now})
         if former.get(name) != now.get(name)
     )
+
+
+def option(name: str) -> str:
+    """The option that sets a parameter, if one does."""
+    return name if name in NO_OPTIONS else OPTIONS.get(name, f"--{name}")
 
 
 @contextmanager
@@ -185,6 +220,7 @@ def open_work(folder: Path, *, restart: bool = False, create: bool = True) -> It
         former = {name: manifest.get(name) for name in programs()}
         if changes := differences(former, programs()):
             raise InputError(f"{folder} was made by another program ({changes}); {RESTART}")
+        work.former = work.tell()
         yield work
 
 

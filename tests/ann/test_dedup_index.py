@@ -101,7 +101,7 @@ def test_an_index_keeps_its_parameters(files, tmp_path):
     index("add", folder, files[1])
     index("add", folder, files[1], "--ngram", 3)
     refusal = index("add", folder, files[1], "--ngram", 5, code=1)
-    assert "is an index of other parameters: ngram was 3 and is 5" in refusal
+    assert "is an index of other parameters: --ngram was 3 and is 5" in refusal
     other = tmp_path / "other"
     index("add", other, files[0])
     assert "threshold was 0.8 and is 0.7" in index("merge", folder, other, code=1)

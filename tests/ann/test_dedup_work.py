@@ -17,6 +17,7 @@ from click.testing import CliRunner
 import tractable
 from ann.dedup import stages
 from ann.dedup.job import run
+from ann.dedup.locks import held
 from ann.dedup.settings import InputError, Settings
 from ann.dedup.store import Store, read_notes, read_store
 
@@ -31,7 +32,7 @@ from ann.dedup import jsonl, stages, store, work
 from ann.dedup.job import run
 from ann.dedup.settings import Settings
 
-left, part, rows, out, folder = int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:]
+left, part, how, rows, out, folder = int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:]
 stages.PART, jsonl.BLOCK = part, part // 4
 
 def spend(cost):
@@ -65,8 +66,18 @@ def write_whole(path, text):
     spend(1000)
 
 work.write_whole = write_whole
-run([rows], Settings(threads=2), output=Path(out), id="id", work=Path(folder),
-    progress=lambda *told: spend(1000))
+progress, told, out, folder = lambda *told: spend(1000), [], Path(out), Path(folder)
+if how == "dedup":
+    run([rows], Settings(threads=2), output=out, id="id", work=folder,
+        progress=progress, announce=told.append)
+else:
+    from ann.dedup import steps
+    from ann.dedup.job import Reading, Writing
+    steps.sketch(folder, Reading([rows], id="id"), {}, 2, False, progress, told.append)
+    steps.pairs(folder, {}, None, 2, progress, told.append)
+    steps.cluster(folder, {}, told.append)
+    steps.apply(folder, Writing(out), 2, progress)
+print(*told, file=sys.stderr)
 print(left)
 """
 
@@ -102,22 +113,25 @@ def commands(*lines):
     return result.stdout
 
 
-def dying(after, rows, out, folder):
-    arguments = [str(x) for x in (after, PART, rows, out, folder)]
+def dying(after, how, rows, out, folder):
+    arguments = [str(x) for x in (after, PART, how, rows, out, folder)]
     command = [sys.executable, "-c", DYING, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def chain_of_deaths(rows, tmp_path, seed, share):
+def chain_of_deaths(rows, tmp_path, seed, share, how="dedup"):
     """Kill runs until one comes through, and compare it with an unbroken one; the deaths."""
     plenty = 10**9
-    unbroken = dying(plenty, rows, tmp_path / "whole", tmp_path / "w")
-    assert unbroken.returncode == 0, unbroken.stderr
+    unbroken = dying(plenty, how, rows, tmp_path / "whole", tmp_path / "w")
+    assert (unbroken.returncode, unbroken.stderr) == (0, "\n")
     spent = plenty - int(unbroken.stdout)
     rng = random.Random(seed)
     for deaths in range(100):
-        done = dying(rng.randrange(int(spent * share)), rows, tmp_path / "out", tmp_path / "work")
+        after = rng.randrange(int(spent * share))
+        done = dying(after, how, rows, tmp_path / "out", tmp_path / "work")
         if done.returncode == 0:
+            assert f"Going on in {tmp_path / 'work'}: sketch" in done.stderr
+            assert not list(tmp_path.glob(".out.*"))
             assert contents(tmp_path / "out") == contents(tmp_path / "whole")
             return deaths
         assert done.returncode == -9, done.stderr
@@ -125,16 +139,37 @@ def chain_of_deaths(rows, tmp_path, seed, share):
     raise AssertionError("a run that is killed 100 times gets nowhere")
 
 
-def test_a_killed_run_is_gone_on_with_to_the_same_output(rows, tmp_path):
-    assert chain_of_deaths(rows, tmp_path, seed=3, share=0.5) >= 2
+@pytest.mark.parametrize("how", ["dedup", "stages"])
+def test_a_killed_run_is_gone_on_with_to_the_same_output(how, rows, tmp_path):
+    assert chain_of_deaths(rows, tmp_path, 3, 0.5, how) >= 2
     run([str(rows)], Settings(), output=tmp_path / "memory", id="id")
     assert contents(tmp_path / "memory") == contents(tmp_path / "whole")
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("how", ["dedup", "stages"])
 @pytest.mark.parametrize("seed", range(12))
-def test_many_killed_runs(rows, tmp_path, seed):
-    assert chain_of_deaths(rows, tmp_path, seed, share=0.2) >= 4
+def test_many_killed_runs(seed, how, rows, tmp_path):
+    assert chain_of_deaths(rows, tmp_path, seed, 0.2, how) >= 4
+
+
+def test_what_a_killed_run_left_beside_the_output_goes(rows, tmp_path):
+    out = tmp_path / "out"
+    left = [tmp_path / f".out.0123abc{k}.partial" for k in range(2)]
+    others = [tmp_path / ".out.mine.partial", tmp_path / ".other.01234567.partial"]
+    run([str(rows)], Settings(), output=out, id="id")
+    for folder in (*left, *others, tmp_path / ".out.0123abc0.former"):
+        folder.mkdir()
+        (folder / "kept").mkdir()
+    with held(left[1]):  # of a run that lives
+        run([str(rows)], Settings(), output=out, id="id", force=True)
+    assert [path.exists() for path in (*left, *others)] == [False, True, True, True]
+    assert not (tmp_path / ".out.0123abc0.former").exists()
+    out.rename(tmp_path / ".out.0123abc1.former")  # killed while they changed places
+    with pytest.raises(InputError, match="--force replaces it"):
+        run([str(rows)], Settings(), output=out, id="id")
+    assert sorted(path.name for path in tmp_path.glob(".out*")) == [".out.mine.partial"]
+    run([str(rows)], Settings(), output=out, id="id", force=True)
 
 
 def test_a_kill_loses_one_part_of_the_sketching_at_most(rows, tmp_path, monkeypatch, small_parts):
@@ -195,7 +230,7 @@ def test_stages_come_in_their_order(rows, tmp_path, command):
 
     assert "is no work folder" in refusal("pairs", work)
     commands(["sketch", rows, "--work", work])
-    assert "holds no finished pairs stage" in refusal("cluster", work)
+    assert f"stage: `tractable pairs {work}` comes first" in refusal("cluster", work)
     assert "holds no finished pairs stage" in refusal("apply", work, "-o", tmp_path / "o")
     assert "cannot be read again" in refusal("sketch", "-", "--work", work)
     assert "lies inside the output" in refusal(
@@ -211,13 +246,17 @@ def test_work_of_another_kind_is_refused_with_the_reason(rows, write, tmp_path):
         run([str(inputs)], settings or Settings(), **options)
 
     again()
-    with pytest.raises(InputError, match=r"sketch: ngram was 5 and is 4\): repeat them, or start"):
+    with pytest.raises(InputError, match=r"sketch: --ngram was 5 and is 4\). Repeat .*; --restart"):
         again(Settings(ngram=4))
-    with pytest.raises(InputError, match=r"pairs: threshold was 0.8 and is 0.7"):
+    with pytest.raises(
+        InputError, match=r"--threshold was 0.8 and is 0.7\).* `tractable pairs /.*"
+    ):
         again(Settings(threshold=0.7))
-    with pytest.raises(InputError, match=r"cluster: keep was 'first' and is 'longest'"):
+    with pytest.raises(
+        InputError, match=r"--keep was 'first' and is 'longest'.*`tractable cluster"
+    ):
         again(Settings(keep="longest"))
-    with pytest.raises(InputError, match="id was 'id' and is None"):
+    with pytest.raises(InputError, match="--id was 'id' and is None"):
         again(id=None)
     with pytest.raises(InputError, match="inputs was"):
         again(inputs=rows)
