@@ -82,18 +82,19 @@ def test_a_pool_of_other_size_is_refused():
 
 @pytest.mark.skipif("LD_PRELOAD" in os.environ, reason="the peers are not built for sanitizers")
 def test_one_area_from_end_to_end():
-    pytest.importorskip("datasketch")
-    done = run("--only", "ann", "--rounds", "3", "--json")
+    pytest.importorskip("big_o")
+    done = run("--only", "costs", "--rounds", "3", "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["threads"] == 1
     assert told["cpu"]
-    ours, *others = (row for row in told["rows"] if row["structure"] == "minhash.MinHashLSH")
+    ours, peer = told["rows"]
     assert ours["ratio"] == 1
-    assert others[0]["name"] == "datasketch MinHashLSH"
-    assert others[0]["version"]
-    assert others[0]["error"] == ours["error"]  # the same bands of the same signatures
-    assert others[0]["ratio"] > 0
+    assert ours["error"] < 0.1
+    assert peer["version"]
+    assert peer["per_second"]["time_fit_times"] > 0
+    assert peer["status"].startswith("not equal")  # big_O names a wrong class where noise is 3 %
+    assert "ratio" not in peer
 
 
 def test_the_table_of_the_docs_is_that_of_the_reference():
