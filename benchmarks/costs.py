@@ -5,7 +5,9 @@ from functools import cache
 
 import numpy as np
 
+import ann
 import costs
+import sketches
 from costs._measure import Buffers, available
 from costs.replay import replay
 from costs.trace import from_recorder
@@ -114,3 +116,35 @@ class Loops(Benchmark):
 
     def time_loop(self, loop):
         self.buffers.run(loop, available()[-1], 8 << 20, 10)
+
+
+class Answers(Benchmark):
+    """What a question costs that is answered before anything is built."""
+
+    def time_transformer(self):
+        model = costs.Transformer.from_config("llama-3-8b")
+        model.params(), model.kv_bytes(), model.flops(prefill=8192), model.crossover()
+
+    def time_sketch_plan(self):
+        sketches.plan("distinct", n=1e9, error=0.02, memory="1MB")
+
+    def time_index_plan(self):
+        ann.plan(10_000_000, 128, latency_ms=15, memory="8GB", machine=stated())
+
+
+@cache
+def stated():
+    """A machine that is the same everywhere, so that none is measured."""
+    rate, peak = costs.Measured(25e9, 25e9, 25e9), costs.Measured(2e11, 2e11, 2e11)
+    return costs.Machine(
+        name="stated",
+        cores=1,
+        threads=1,
+        isa="avx2",
+        caches={"L1": 32 << 10, "L2": 1 << 20, "L3": 32 << 20},
+        bandwidth={level: {"read": rate} for level in ("L1", "L2", "L3", "DRAM")},
+        flops={"vector f32": peak},
+        latency={},
+        overhead={},
+        blas="none",
+    )
