@@ -62,6 +62,12 @@ asan: dev  ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer; t
 	SANITIZE=address,undefined $(PIP) --no-build-isolation --no-deps --upgrade --target build/asan .
 	$(ASAN) $(BIN)/pytest -n auto -s -p no:cacheprovider -m "not slow" --ignore=tests/kernels
 
+fuzz: dev  ## damaged images, for a minute; with clang the C reader under libFuzzer, for another
+	$(BIN)/python tests/sketches/test_fuzz_images.py 60 $$(date +%s)
+	if command -v clang >/dev/null; then clang -g -O1 -fsanitize=fuzzer,address,undefined -Icsrc \
+	    tests/kernels/fuzz_hll.c csrc/hll_*baseline.c -lm -o build/fuzz_hll && \
+	    build/fuzz_hll -max_total_time=60; fi
+
 neon:  ## the C kernels for AArch64, cross-compiled, under qemu-user
 	$(PYTHON) tests/kernels/check.py aarch64
 
@@ -99,4 +105,4 @@ clean:  ## remove all that was built
 	rm -rf .venv .venv-demo build dist docs/_build *.egg-info
 	find sketches ann costs -name '*.so' -delete
 
-.PHONY: help dev demo test test-slow lint asan neon bench bench-compare dashboard bench-quick bench-accept docs plots dist clean
+.PHONY: help dev demo test test-slow lint asan fuzz neon bench bench-compare dashboard bench-quick bench-accept docs plots dist clean

@@ -321,6 +321,7 @@ static double hll_tau(double x) {
 static double ertl(const hll_dense *d) {
     double m = UINT32_C(1) << d->p, top = HLL_VALUES - 1;
     if (d->count[0] == m) return 0;
+    if (d->count[HLL_VALUES - 1] == m) return ldexp(m, HLL_VALUES); /* of an image: at least */
     double z = m * hll_tau(1 - d->count[HLL_VALUES - 1] / m);
     for (uint32_t v = (uint32_t)top - 1; v > 0; v--) z = 0.5 * (z + d->count[v]);
     z += m * hll_sigma(d->count[0] / m);

@@ -15,7 +15,7 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 from sketches._arrow cimport column_block, column_block_free
 from sketches._batches cimport Answers, Weights, answers, next_weights, weighing
 from sketches._cpu cimport level
-from sketches._items cimport check_seed, compact, hash_one, new_block, walk
+from sketches._items cimport compact, hash_one, new_block, sketch_seed, walk
 
 from sketches._frame import FormatError, pack, unpack
 
@@ -89,7 +89,7 @@ cdef class Counters(Sketch):
             self.dtype = str(dtype)
         if self.dtype not in dtypes:
             raise ValueError(f"dtype must be one of {tuple(dtypes)}, not {dtype!r}")
-        self.width, self.depth, self.seed = int(width), int(depth), check_seed(seed)
+        self.width, self.depth, self.seed = int(width), int(depth), sketch_seed(seed)
         self.cells = np.zeros((self.depth, self.width), self.dtype)
         self.table.depth, self.table.bits = self.depth, self.width.bit_length() - 1
         self.table.is_signed, self.table.is_wide = dtypes[self.dtype]

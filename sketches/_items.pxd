@@ -27,6 +27,7 @@ cdef list texts_as_bytes(object texts)
 cdef Py_ssize_t for_each_hash(object items, uint64_t seed, bint skip_empty, hash_sink sink,
                               void *ctx) except -1
 cpdef uint64_t check_seed(object seed) except? 0
+cdef uint64_t sketch_seed(object seed) except? 0
 cdef bint is_scalar(object items)
 # TypeError with advice where a sketch is called without what it needs, or with what it has not.
 cdef int check_call(str needs, tuple given, dict unknown) except -1

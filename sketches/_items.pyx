@@ -16,6 +16,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t
 
 import sys
+import warnings
 
 import numpy as np
 
@@ -49,6 +50,17 @@ cpdef uint64_t check_seed(object seed) except? 0:
         except OverflowError:
             pass
     raise ValueError(f"seed must be an integer from 0 to 2**64 - 1, not {seed!r}")
+
+
+cdef uint64_t sketch_seed(object seed) except? 0:
+    """The seed of a sketch that spreads items by both halves of their hashes, or by low bits."""
+    cdef uint64_t checked = check_seed(seed)
+    if checked == 8:
+        warnings.warn("with seed=8 counts of numbers are wrong, by far: a number is 8 bytes to the "
+                      "hash, whose two halves depend on each other where the seed is the length of "
+                      "a key (docs/design/hashing.md); take another seed", RuntimeWarning,
+                      stacklevel=2)
+    return checked
 
 
 cdef int check_call(str needs, tuple given, dict unknown) except -1:

@@ -9,7 +9,7 @@ from libc.string cimport memcpy, memset
 
 from sketches._arrow cimport ArrowChunks, column_block, column_block_free, is_arrow
 from sketches._export cimport Batch, Column
-from sketches._items cimport check_seed, new_block, tamed, walk, walk_arrow
+from sketches._items cimport new_block, sketch_seed, tamed, walk, walk_arrow
 from sketches._arrays cimport owned_array
 from sketches.hll cimport (
     HLL_8, HyperLogLog, hll, hll_copy, hll_estimate, hll_image_size, hll_image_write,
@@ -209,7 +209,7 @@ cdef class GroupedCounts:
     cdef readonly object p, seed
 
     def __cinit__(self, p=12, seed=9001):
-        self.p, self.seed = check_p(p), check_seed(seed)
+        self.p, self.seed = check_p(p), sketch_seed(seed)
         self.store.null_at = -1
         if hll_groups_init(&self.groups, self.p):
             raise MemoryError()

@@ -85,8 +85,11 @@ class Windowed:
             raise ValueError(f"late must be one of {LATE}, not {late!r}")
         self.dated = isinstance(size, (timedelta, np.timedelta64))
         self.size = self._length(size)
-        if not (self.size / slots > 0 and math.isfinite(self.size)):
-            raise ValueError(f"size must be positive, and not too small to cut, not {size}")
+        if not _sound(self.size, slots, self.dated):
+            raise ValueError(
+                f"size must be positive, not too small to cut, and finite (of dates: below 2**63"
+                f" microseconds), not {size}"
+            )
         self.slots, self.late, self.dropped = int(slots), late, 0
         self._step = self.size / self.slots
         self._prototype = prototype.copy()
@@ -359,7 +362,7 @@ class Windowed:
         name = padded.rstrip(b"\0").decode("ascii", "replace")
         if name not in _KNOWN or late >= len(LATE) or dated > 1 or zero:
             raise FormatError(f"WIND image of {name!r} with flags {late}, {dated}, {zero}")
-        if not 1 <= slots <= SLOTS_MAX or n > slots or not 0 < size / slots < math.inf:
+        if not 1 <= slots <= SLOTS_MAX or n > slots or not _sound(size, slots, bool(dated)):
             raise FormatError(f"WIND image of size {size} with {n} of {slots} steps")
         (prototype,), rest = _sketches(name, seed, payload, 1, "<Q")
         if not prototype[1].is_empty:
@@ -399,6 +402,10 @@ class Windowed:
             f"Windowed({self._prototype!r}, size={size!r}, slots={self.slots}, late={self.late!r})"
             f" <{len(self._ring)} steps with events>"
         )
+
+
+def _sound(size: float, slots: int, dated: bool) -> bool:
+    return size / slots > 0 and size < (2.0**63 if dated else math.inf)
 
 
 def _batch(items: Any) -> Any:

@@ -12,7 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sketches import HyperLogLog, _cpu, hash64, hash128
+from sketches import (
+    CountMin,
+    CountSketch,
+    HyperLogLog,
+    _cpu,
+    group_distinct,
+    hash64,
+    hash128,
+)
 
 PS = [4, 5, 7, 8, 9, 12, 14]
 SIZES = [0, 1, 2, 7, 8, 9, 24, 25, 26, 100, 385, 1537, 5000]
@@ -275,6 +283,31 @@ def test_wrong_arguments_are_named():
             HyperLogLog(p)
     with pytest.raises(ValueError, match="seed must be"):
         HyperLogLog(seed=-1)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda seed: HyperLogLog(seed=seed),
+        lambda seed: group_distinct([1], [2], seed=seed),
+        lambda seed: CountMin(64, 2, seed),
+        lambda seed: CountSketch(64, 2, seed),
+    ],
+)
+def test_the_seed_that_numbers_are_as_long_as_is_warned_of(make):
+    with pytest.warns(RuntimeWarning, match="with seed=8 counts of numbers are wrong"):
+        make(8)
+    make(7)
+    make(9)
+
+
+def test_what_the_warning_is_about():
+    """A seed that is the length of a key leaves one word of the hash."""
+    h1, h2 = hash128(numbers(1000), seed=8)
+    assert (3 * h1 == 2 * h2).all()
+    assert not (h1 & np.uint64(1)).any()
+    h1, h2 = hash128(["abcde"[i % 5] * 5 for i in range(5)], seed=5)
+    assert (3 * h1 == 2 * h2).all()
     with pytest.raises(ValueError, match="takes p = 29; 21 is the most"):
         HyperLogLog.for_error(1e-4)
     with pytest.raises(ValueError, match="relative_error must lie in"):

@@ -276,3 +276,16 @@ def test_any_damage_is_survived(image, changes, longer):
 def test_any_bytes_are_survived(data):
     check_survives(data)
     check_survives(b"\x0a\x01\x07\x04\x00\x08" + data)
+
+
+def test_registers_that_are_all_full_have_an_estimate():
+    """No stream leads there, but an image may."""
+    sketch = HyperLogLog(4)
+    sketch.update(range(1000))
+    image = bytearray((sketch | sketch).to_bytes("hll8"))
+    image[40:] = bytes([63]) * 16
+    full = HyperLogLog.from_bytes(image)
+    image[-1] = 62
+    nearly = HyperLogLog.from_bytes(image).estimate()
+    assert nearly < full.estimate() < 1e300
+    assert full.bounds()[1] < 1e300

@@ -361,6 +361,12 @@ def test_images_copies_and_pickles():
         hash(window)
 
 
+@pytest.mark.parametrize("size", [0, -1, float("inf"), float("nan"), 5e-324, timedelta.max])
+def test_sizes_that_are_none(size):
+    with pytest.raises((ValueError, OverflowError), match=r"size|Overflow|too|convert"):
+        Windowed(TopK(1), size, 6)
+
+
 def test_bad_images_are_refused():
     window = Windowed(TopK(1), 60, 6)
     window.update(["a", "b"], [5, 15])
