@@ -51,13 +51,24 @@ def as_json(command: Callable[..., Any]) -> Callable[..., Any]:
 def show(as_json: bool, found: dict[str, Any], text: str, broken: list[str]) -> None:
     """Print, and leave with 1 if a budget is broken."""
     if as_json:
-        click.echo(json.dumps(found | {"broken": broken}, default=str))
+        click.echo(json.dumps(_plain(found | {"broken": broken}), allow_nan=False))
     else:
         click.echo(text)
     for each in broken:
         click.echo(f"over budget: {each}", err=True)
     if broken:
         raise SystemExit(BROKEN)
+
+
+def _plain(value: Any) -> Any:
+    """With null for what JSON has no number for: infinite, or unknown."""
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
 
 
 def show_plan(plan: "Plan", as_json: bool) -> None:

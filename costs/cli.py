@@ -235,7 +235,6 @@ def speedup(
             speed, peak = fitted.speedup, fitted.peak
             ceiling = peak.throughput / fitted.gamma if peak else fitted.limit / fitted.gamma
             found = {k: v for k, v in vars(fitted).items() if k not in ("n", "x", "freedom")}
-            found["aicc"] = {k: v if math.isfinite(v) else None for k, v in fitted.aicc.items()}
             found["peak"] = peak._asdict() if peak else None
             lines = [
                 f"{fitted.law}: contention {fitted.alpha:.4g}, coherence {fitted.beta:.4g}, "
@@ -247,13 +246,15 @@ def speedup(
                 save(fitted.plot(), plot)
         table = {p: float(speed(p)) for p in counts}
         lines += [f"{p:6,} workers: {s:.4g} x" for p, s in table.items()]
+        if max(table.values()) <= 1:
+            lines.append("one worker is best: others gain nothing")
         if price is not None:
             priced = price_per_speedup(speed, price, workers=workers, worth=worth)
             found["stop"] = priced.stop
             lines.append(f"stop at {priced.stop} workers ({priced.reason})")
     except (ValueError, ImportError) as error:
         raise refuse(error) from error
-    found |= {"ceiling": ceiling if math.isfinite(ceiling) else None, "speedup": table}
+    found |= {"ceiling": ceiling, "speedup": table}
     best = max(table.values())
     broken = []
     if need is not None and best < need:

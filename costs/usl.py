@@ -8,7 +8,8 @@ throughput peak at sqrt((1 - alpha) / beta) workers and fall beyond (N. Gunther,
 Planning*, Springer 2007, chapter 4).
 
 The fit is nonlinear least squares by Levenberg-Marquardt with alpha, beta >= 0, as in R's package
-`usl`. Whether the data bear the third parameter is decided by AICc (C. Hurvich, C.-L. Tsai,
+`usl`, and alpha <= 1: work that is all serial gains nothing by workers, and what they take away is
+coherence. Whether the data bear the third parameter is decided by AICc (C. Hurvich, C.-L. Tsai,
 "Regression and time series model selection in small samples", Biometrika 76(2), 1989), which with
 few points is a harsh judge: a peak announced from six points has been refuted by eleven. `aicc`
 keeps what each law got, and ``law="usl"`` overrules it. A peak outside the measured range is never
@@ -152,11 +153,11 @@ def _start(n: Floats, x: Floats) -> Floats:
     return np.array([np.clip(found[0], 1e-3, 0.9), max(found[1], 1e-6), gamma])
 
 
-def _least_squares(n: Floats, x: Floats, held: frozenset[int]) -> Floats:
-    """Levenberg-Marquardt on what is not held at zero."""
+def _least_squares(n: Floats, x: Floats, held: dict[int, float]) -> Floats:
+    """Levenberg-Marquardt on what is not held at a bound."""
     free = [i for i in range(3) if i not in held]
     at = _start(n, x)
-    at[list(held)] = 0.0
+    at[list(held)] = list(held.values())
     damping = 1e-3
     made, slopes = _design(at, n)
     for _ in range(500):
@@ -178,15 +179,17 @@ def _least_squares(n: Floats, x: Floats, held: frozenset[int]) -> Floats:
     return at
 
 
-def _fit(n: Floats, x: Floats, law: Law) -> tuple[Floats, frozenset[int]]:
+def _fit(n: Floats, x: Floats, law: Law) -> tuple[Floats, dict[int, float]]:
     """The parameters, and which of them were held at their bound."""
-    held = frozenset({1} if law == "amdahl" else ())
+    held = {1: 0.0} if law == "amdahl" else {}
     while True:
         found = _least_squares(n, x, held)
-        below = [i for i in (1, 0) if i not in held and found[i] < 0]
-        if not below:
+        if 1 not in held and found[1] < 0:
+            held[1] = 0.0  # coherence first: contention alone may explain the rest
+        elif 0 not in held and not 0 <= found[0] <= 1:
+            held[0] = float(found[0] > 1)
+        else:
             return found, held
-        held |= {below[0]}  # coherence first: contention alone may explain the rest
 
 
 def _criterion(rss: float, n: Floats, x: Floats, parameters: int) -> float:
@@ -212,7 +215,9 @@ def usl_fit(
         Throughput at each, above 0, in any unit.
     law : {"auto", "amdahl", "usl"}, default "auto"
         ``auto`` takes the universal law only where AICc says that the data bear its third
-        parameter; otherwise Amdahl's, which has no peak.
+        parameter; otherwise Amdahl's, which has no peak. By Amdahl's law throughput never falls
+        with workers (alpha is 1 at most, where nothing is gained): where it does, and the points
+        are too few for AICc, it is the universal law as well.
 
     Returns
     -------
@@ -251,6 +256,9 @@ def usl_fit(
         # what AICc counts is the law's parameters, not those that a bound has taken
         fits[each] = (found, held, rss, _criterion(rss, counts, made, 2 if each == "amdahl" else 3))
     chosen = min(fits, key=lambda each: fits[each][3])
+    falls = 0 in fits[chosen][1] and fits[chosen][0][0] == 1
+    if falls and math.isinf(fits[chosen][3]) and "usl" in fits:
+        chosen = "usl"
     return _scaling(chosen, counts, made, fits)
 
 

@@ -136,6 +136,20 @@ def test_speed_up(command, tmp_path):
     assert found["broken"] == []
 
 
+def test_speed_up_by_few_points(command, tmp_path):
+    """What they do not tell is null in JSON, which knows no NaN."""
+    path = tmp_path / "x.csv"
+    path.write_text("n,x\n1,100\n2,150\n")
+    found = json.loads(
+        command("speedup", path, "--json").stdout, parse_constant=lambda name: pytest.fail(name)
+    )
+    assert (found["residual"], found["aicc"]["amdahl"], found["stderr"][0]) == (None, None, None)
+    path.write_text("n,x\n1,100\n2,50\n")
+    assert "one worker is best" in command("speedup", path).output
+    free = json.loads(command("speedup", "--serial", 0, "--json").stdout)
+    assert free["ceiling"] is None
+
+
 def test_roofline(command, stored, tmp_path):
     arguments = [
         "roofline",

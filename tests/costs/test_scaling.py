@@ -71,6 +71,26 @@ def test_a_peak_seen_in_six_points_is_refuted_by_eleven():
     assert usl_fit(RAY_N, RAY_X).law == "amdahl"
 
 
+def test_throughput_that_falls():
+    """Amdahl's law has contention 1 at most, which gains nothing; falling is coherence."""
+    workers = np.array([1, 2, 4, 8])
+    flat = usl_fit(workers, [100, 90, 70, 45], law="amdahl")
+    assert (flat.alpha, flat.beta, flat.stderr[0]) == (1, 0, 0)
+    assert flat.gamma == pytest.approx(76.25)  # the mean: the same for any number of workers
+    assert flat.limit == flat.gamma
+    fit = usl_fit(workers, 100 / (1 + 0.2 * (workers - 1)))
+    assert (fit.law, round(fit.alpha, 9)) == ("usl", 1)
+    assert fit.beta == pytest.approx(0.2)
+    assert fit.peak is None  # one worker is best
+    assert fit.speedup(8) == pytest.approx(1 / 2.4)
+    two = usl_fit([1, 2], [100, 50])
+    assert (two.law, two.alpha, two.gamma) == ("amdahl", 1, 75)
+    many = np.arange(1.0, 13)
+    assert usl_fit(many, 100 / (1 + 0.2 * (many - 1))).law == "usl"
+    noisy = 100 * np.exp(np.random.default_rng(2).normal(0, 0.01, len(many)))
+    assert usl_fit(many, noisy).law == "amdahl"  # as good as constant
+
+
 def test_the_criterion_takes_the_universal_law_where_the_data_bear_it():
     n = np.arange(1, 33)
     x = 10 * n / (1 + 0.05 * (n - 1) + 0.002 * n * (n - 1))
