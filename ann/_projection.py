@@ -2,7 +2,9 @@
 
 The leading principal axes of a sample keep most of a distance in few dimensions (Tepper et al.:
 "LeanVec", 2023, arXiv 2312.16335). A random rotation among them spreads the variance evenly, so
-that 8 bits with one scale serve every dimension; csrc/hnsw.h says how they are used.
+that 8 bits with one scale serve every dimension. Where there are fewer axes than a code has room
+for, they are turned into all of it: lengths stay, and roundings average out. csrc/hnsw.h says how
+they are used.
 """
 
 from dataclasses import dataclass
@@ -69,8 +71,7 @@ class Projection:
 
 def shape_of(dim: int, metric: str, lines: int) -> tuple[int, int]:
     """Rows and columns of the matrix; these are whole vectors of 32."""
-    wide = dim + (metric == "ip")
-    return min(lines * LINE - NORM, wide), -(-wide // 32) * 32
+    return lines * LINE - NORM, -(-(dim + (metric == "ip")) // 32) * 32
 
 
 def learn(sample: NDArray[np.float32], metric: str, lines: int | None, seed: int) -> Projection:
@@ -94,8 +95,9 @@ def learn(sample: NDArray[np.float32], metric: str, lines: int | None, seed: int
         need = int(np.searchsorted(kept, ENOUGH * kept[-1])) + 1
         lines = -(-(need + NORM) // LINE)
     m, padded = shape_of(sample.shape[1], metric, lines)
-    turned = np.linalg.qr(rng.standard_normal((m, m)))[0]
-    matrix = np.ascontiguousarray((axes[:, ::-1][:, :m] @ turned).T)
+    led = axes[:, ::-1][:, : min(m, dim)]
+    turned = np.linalg.qr(rng.standard_normal((m, led.shape[1])))[0]
+    matrix = turned @ led.T
     wide, held = np.zeros((m, padded), np.int16), np.zeros(padded, np.float32)
     wide[:, :dim] = np.rint(matrix * ONE)
     held[:dim] = mean

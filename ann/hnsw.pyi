@@ -5,7 +5,6 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ann._graph import BLOCK as BLOCK
-from ann._graph import EF_SEARCH as EF_SEARCH
 from ann._graph import SEED as SEED
 from ann._graph import START as START
 from ann._graph import Graph
@@ -30,9 +29,16 @@ class HNSW(Graph):
         ef_search: int | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
     def search_radius(
-        self, queries: Any, radius: float, *, threads: int | None = None
+        self,
+        queries: Any,
+        radius: float,
+        *,
+        filter: Any = None,
+        threads: int | None = None,
+        ef_search: int | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]: ...
     def tune(self, queries: Any, *, recall: float = 0.95, k: int = 10) -> float: ...
+    def get(self, ids: ArrayLike) -> NDArray[Any]: ...
     @property
     def ids(self) -> NDArray[np.int64]: ...
     @property
@@ -51,7 +57,9 @@ class HNSW(Graph):
     def save(self, path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> None: ...
     @staticmethod
     def load(
-        path: str | bytes | os.PathLike[str] | os.PathLike[bytes], *, mmap: bool = False
+        path: str | bytes | os.PathLike[str] | os.PathLike[bytes], mmap: bool = False
     ) -> HNSW: ...
     def __len__(self) -> int: ...
     def __contains__(self, name: object, /) -> bool: ...
+
+def from_image(image: bytes) -> HNSW: ...

@@ -3,6 +3,9 @@
 Here the graph of ann._graph meets ids, filters and files.
 """
 
+import os
+import tempfile
+
 import numpy as np
 
 cimport cython
@@ -13,7 +16,7 @@ from ann._graph cimport Graph, hnsw_gate_leave, hnsw_index_nbytes, hnsw_queries_
 
 from ann import _container
 from ann._filters import allowed_slots
-from ann._graph import BLOCK, EF_SEARCH, SEED, START
+from ann._graph import BLOCK, SEED, START
 from ann._projection import LINE, Projection, learn, lines_for
 from ann._threads import check_threads, share_out
 from ann._vectors import (
@@ -226,8 +229,24 @@ cdef class HNSW(Graph):
         mask[allowed] = 1
         return allowed, mask, wide
 
-    def search_radius(self, queries, radius, *, threads=None):
+    def get(self, ids):
+        """The vectors of ids, as they are kept. Raises KeyError for one that is not there."""
+        names = as_ids(ids)
+        self._enter()
+        try:
+            at = self.names.find(names)
+            if (at < 0).any():
+                raise KeyError(int(names[at.argmin()]))
+            if not len(at):
+                return np.empty((0, self.dim), self.dtype or np.float32)
+            return self._rows()[at]
+        finally:
+            hnsw_gate_leave(&self.gate)
+
+    def search_radius(self, queries, radius, *, filter=None, threads=None, ef_search=None):
         """All that the graph finds within a distance of each query.
+
+        As many as lie there are found with `ef_search` candidates for each `ef_search` / 2 of them.
 
         Returns
         -------
@@ -242,12 +261,14 @@ cdef class HNSW(Graph):
         if bound != bound:
             raise ValueError("radius is NaN")
         found = [None] * len(rows)
+        ef = self.ef_search if ef_search is None else check_count("ef_search", ef_search)
 
         def work(start, stop):
             for i in range(start, stop):
-                k = EF_SEARCH
+                k = max(1, ef // 2)
                 while True:
-                    ids, away = self.search(rows[i : i + 1], k, threads=1, ef_search=2 * k)
+                    ids, away = self.search(rows[i : i + 1], k, filter=filter, threads=1,
+                                            ef_search=2 * k)
                     inside = int(((away[0] <= bound) & (ids[0] >= 0)).sum())
                     if inside < k or k >= len(self):
                         break
@@ -366,8 +387,15 @@ cdef class HNSW(Graph):
         with self.mutex:
             _container.write(path, b"HNSW", 1, self._parameters(), self._sections())
 
+    def __reduce__(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "index")
+            self.save(path)
+            with open(path, "rb") as file:
+                return from_image, (file.read(),)
+
     @staticmethod
-    def load(path, *, mmap=False):
+    def load(path, mmap=False):
         """The index that `save` wrote. With `mmap`, vectors, codes and links stay in the file until
         they are used; what is changed then is changed in memory alone.
 
@@ -385,3 +413,12 @@ cdef class HNSW(Graph):
         except (ValueError, TypeError, OverflowError) as error:
             raise FormatError(f"a file of kind HNSW that no index wrote: {error}") from error
         return index
+
+
+def from_image(image):
+    """The index whose file this is: for pickle."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "index")
+        with open(path, "wb") as file:
+            file.write(image)
+        return HNSW.load(path)

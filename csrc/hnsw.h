@@ -83,7 +83,7 @@ typedef struct {
     uint32_t dim, padded, kept; /* of a vector; with the dimension more, to whole 32; of a code */
     int metric;
     float step, gain, share, longest;
-    const int16_t *matrix; /* [kept][padded] orthonormal rows times 32,767 */
+    const int16_t *matrix; /* [kept][padded] times 32,767 */
     const float *mean;     /* [padded] */
 } hnsw_projection;
 

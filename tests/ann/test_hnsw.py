@@ -1,5 +1,6 @@
 """HNSW beside brute force: answers, changes, filters, threads and files."""
 
+import pickle
 import signal
 import tempfile
 import threading
@@ -228,6 +229,15 @@ def test_all_removed_and_filled_again(base, queries):
     assert recall(index, queries, exact(base[2000:4000], queries, "l2"), ef_search=100) > 0.97
 
 
+def test_vectors_come_back_and_an_index_is_pickled(built, base):
+    assert (built.get([5, 3, 5]) == base[[5, 3, 5]]).all()
+    with pytest.raises(KeyError, match="6000"):
+        built.get([1, 6000])
+    assert HNSW(3).get([]).shape == (0, 3)
+    again = pickle.loads(pickle.dumps(built))
+    assert (again.search(base[:9], 4)[0] == built.search(base[:9], 4)[0]).all()
+
+
 def test_update_moves_a_vector(base):
     index = HNSW(DIM)
     index.add(base[:2000])
@@ -277,6 +287,8 @@ def test_search_radius(built, base, queries):
         wanted += len(inside)
     assert found > 0.99 * wanted
     assert len(built.search_radius(queries[:1], np.inf)[1]) == 6000
+    even = built.search_radius(queries[:1], np.inf, filter=np.arange(0, 6000, 2))[1]
+    assert sorted(even.tolist()) == list(range(0, 6000, 2))
     assert built.search_radius(queries[:3], -1)[0].tolist() == [0, 0, 0, 0]
 
 
