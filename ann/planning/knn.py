@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ann.exact import Exact
+from ann.hnsw import HNSW
 from ann.planning import residuals
 from ann.planning.models import Asked, ExactModel, HNSWModel, Probe
 from ann.planning.probing import LEAST, ask, lost, probe_exact, probe_graph, split, truth
@@ -16,6 +18,7 @@ from costs.planning import Budget, Model, Plan, parse_bytes, written
 if TYPE_CHECKING:
     from costs.planning import Candidate
 
+KINDS: dict[str, Any] = {"Exact": Exact, "HNSW": HNSW}
 METRICS = ("l2", "ip", "cosine")
 DTYPES = ("float32", "float16", "uint8", "int8")
 UNITS = {
@@ -93,7 +96,7 @@ class KnnPlan(Plan):
         Raises
         ------
         ValueError
-            If nothing was chosen and no name is given, or this version has no such index.
+            If nothing was chosen and no name is given; for vectors of another shape.
         """
         import time
 
@@ -215,8 +218,8 @@ def plan(
     machine : Machine, optional
         Its constants; by default this one's, measured once (seconds) and kept.
     sample : [m, dim], optional
-        Rows of the data: up to 20,000 are indexed at two sizes, which takes some seconds, and tell
-        times, bytes and recall. Without one, recall is that of SIFT descriptors.
+        Rows of the data, 4,500 at least: up to 20,000 are indexed at two sizes, which takes some
+        seconds, and tell times, bytes and recall. Without one, recall is that of SIFT descriptors.
     queries : [nq, dim], optional
         Like those to come; by default rows of the sample that are held out.
     updates_per_s : float, default 0
@@ -302,29 +305,22 @@ def _matrix(values: ArrayLike, dim: int, name: str) -> NDArray[Any]:
 def _probe(
     rows: NDArray[Any], queries: NDArray[Any] | None, k: int, metric: str, dtype: str
 ) -> dict[str, Probe]:
-    import ann
-
     if len(rows) < LEAST:
         raise ValueError(f"a sample of {len(rows):,} rows is too small: give {LEAST:,} at least")
     indexed, asked = split(rows.astype(dtype, copy=False), queries)
     asked = np.ascontiguousarray(asked).astype(dtype, copy=False)
     indexed = np.ascontiguousarray(indexed)
-    dim, found = rows.shape[1], {}
-    if hasattr(ann, "Exact"):
-        found["Exact"] = probe_exact(lambda: ann.Exact(dim, metric, dtype=dtype), indexed, asked, k)
-    if hasattr(ann, "HNSW"):
-        found["HNSW"] = probe_graph(
-            lambda: ann.HNSW(dim, metric, dtype=dtype), indexed, asked, k, metric, "ef_search"
-        )
-    return found
+
+    def empty(name: str) -> Any:
+        return KINDS[name](rows.shape[1], metric, dtype=dtype)
+
+    return {
+        "Exact": probe_exact(lambda: empty("Exact"), indexed, asked, k),
+        "HNSW": probe_graph(lambda: empty("HNSW"), indexed, asked, k, metric, "ef_search"),
+    }
 
 
 def _make(candidate: "Candidate", dim: int, metric: str, dtype: str) -> Any:
-    import ann
-
-    name = candidate.name.partition(" ")[0]
-    kind = getattr(ann, name, None)
-    if kind is None:
-        raise ValueError(f"this version has no ann.{name}")
+    kind = KINDS[candidate.name.partition(" ")[0]]
     made = {key: v for key, v in candidate.parameters.items() if key not in SEARCHED}
     return kind(dim, metric, **{"dtype": dtype} | made)

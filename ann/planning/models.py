@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ann.hnsw import HNSW
 from ann.planning import residuals
 from ann.planning.curves import Curve, Growth, power
 
@@ -19,13 +20,12 @@ if TYPE_CHECKING:
     from costs.planning import Candidate
 
 MEASURED, TAKEN = 1.3, 3.0  # times and over: of a latency from a sample, and from none
-LINKS = 8 * 16 + 11  # bytes of the graph a vector: 2 M links of 4 bytes, and what belongs to it
-IDS = 16  # bytes of an id and its place, at most
+M = 16  # half the links of a vector in a graph, as `HNSW` has it
+IDS = 8  # bytes of an id
 CALL = 8e-6  # seconds of a search of nothing
 EFFORTS = 1.12  # ratio of neighbouring efforts that are offered
 MOST_EFFORT = 4096
-CODE = 1  # byte a dimension, of the scan
-BOUND = 4  # bytes beside it: how far off the code is
+BOUND = 4  # bytes beside a vector, or a code: its length, or how far off it is
 INTEGER = 4  # times as many multiply-adds of 8 bits as of 32 in a vector of the processor
 INSERT = 3e-7  # seconds a vector that is copied and encoded, and per 128 dimensions
 
@@ -103,33 +103,46 @@ class ExactModel:
     name: str = "Exact"
 
     def candidates(self, n: float) -> "list[Candidate]":
+        filtered = self.asked.metric == "l2" and self.asked.itemsize > 1
+        plain = {"prefilter": False} if filtered else {}
+        found = [
+            self._candidate(n, plain, self.asked.dim * self.asked.itemsize, self.asked.itemsize)
+        ]
+        if filtered:  # a byte a number is read first, and the vector of what that leaves open
+            found.insert(0, self._candidate(n, {}, self.asked.dim + BOUND, 1))
+        return found
+
+    def _candidate(
+        self, n: float, parameters: dict[str, Any], width: int, itemsize: int
+    ) -> "Candidate":
+        """One that reads `width` bytes a vector, in numbers of `itemsize`."""
         from costs.planning import byte_count
 
         a, machine = self.asked, self.asked.machine
-        width = CODE * a.dim + (BOUND if a.itemsize > 1 else 0)
         scanned = n * width
         level = machine.level(max(scanned, 1.0))
         speed = machine.bandwidth[level]["read"].best
         reading = scanned / speed
-        peak = machine.flops["vector f32"].best
-        computing = 2 * n * a.dim / (INTEGER * peak)
+        peak = machine.flops["vector f32"].best * (INTEGER if itemsize == 1 else 1)
+        computing = 2 * n * a.dim / peak
         latency, wide = CALL + max(reading, computing), 2.0
         build = n * INSERT * max(a.dim / 128, 0.25)
-        if a.itemsize == 1:
-            memory = n * (a.dim + BOUND + IDS)
-        else:
-            memory = n * (a.dim * a.itemsize + BOUND + width + IDS)
+        vectors = a.dim * a.itemsize
+        memory = n * (vectors + BOUND + IDS + (width if itemsize < a.itemsize else 0))
         if self.probe:
             few, many = self.probe.n
             each = max((self.probe.seconds[1] - self.probe.seconds[0]) / (many - few), 0.0)
             call = max(self.probe.seconds[1] - each * many, CALL)
+            if parameters:  # not as it was probed: all of the vectors are read, not a byte a number
+                each *= a.itemsize
+            else:
+                memory = self.probe.memory(n)
             latency, wide = call + max(n * each, reading), MEASURED
             build = self.probe.build[1] * n / many
-            memory = self.probe.memory(n)
         if reading >= computing:
             why = f"must read {byte_count(scanned)} at {speed / 1e9:.3g} GB/s"
         else:
-            why = f"must do {2e-9 * n * a.dim:.3g} G operations at {INTEGER * peak / 1e9:.3g} G/s"
+            why = f"must do {2e-9 * n * a.dim:.3g} G operations at {peak / 1e9:.3g} G/s"
         middle = {
             "latency": latency,
             "memory": memory,
@@ -138,11 +151,12 @@ class ExactModel:
             "updates": a.updates_per_s * build / n,
         }
         because = {
-            "latency": f"no engineering makes it fit: even its 8-bit scan {why}",
-            "memory": f"the vectors alone are {byte_count(n * a.dim * a.itemsize)}",
+            "latency": "no engineering makes it fit: "
+            + (f"even its 8-bit scan {why}" if itemsize == 1 else f"it {why}"),
+            "memory": f"the vectors alone are {byte_count(n * vectors)}",
         }
         spread = {"latency": wide, "build": 1.5, "memory": 1.02}
-        return [a.made(self.name, {}, middle, spread, because, exact=True)]
+        return a.made(self.name, parameters, middle, spread, because, exact=True)
 
 
 SIFT = Growth(  # recall of 300 queries, M = 16: what is taken where no sample is given
@@ -194,8 +208,8 @@ class HNSWModel:
             wide = {"latency": MEASURED, "recall": 2.0, "build": 1.4, "memory": 1.05}
         else:
             build = n * SIFT_BUILD * wider / a.machine.cores * max(1.0, n / 20_000) ** 0.05
-            lines = 64 * -(-a.dim // 60)
-            memory = vectors + n * (lines + LINKS + IDS)
+            kept = "float16" if self.half else a.dtype
+            memory = float(HNSW.estimate_bytes(round(n), a.dim, a.metric, M=M, dtype=kept))
             wide = {"latency": TAKEN, "recall": TAKEN, "build": TAKEN, "memory": 1.2}
         because = {
             "latency": "each candidate has neighbours to compare, which lie anywhere in memory",
@@ -207,7 +221,7 @@ class HNSWModel:
         return [
             a.made(
                 self.name,
-                ({"dtype": "float16"} if self.half else {}) | {"M": 16, "ef_search": int(effort)},
+                ({"dtype": "float16"} if self.half else {}) | {"M": M, "ef_search": int(effort)},
                 {
                     "latency": float(second),
                     "memory": memory,

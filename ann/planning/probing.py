@@ -13,7 +13,7 @@ from ann.planning.models import Probe
 MOST = 20_000  # rows of the sample that are indexed
 PART = 4  # times smaller: the other size
 HELD_OUT = 300  # rows that are asked for instead, where no queries are given
-LEAST = 2_000  # rows, below which a graph is no graph
+LEAST = 4_500  # rows, of which a quarter are more than an HNSW compares one and all
 EFFORTS = (10, 14, 20, 28, 40, 56, 80, 112, 160)
 ROUNDS = 3
 SEED = 9001
