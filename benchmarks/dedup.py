@@ -1,10 +1,16 @@
 """The near-duplicate job on made-up documents with planted copies: seconds, and pairs missed."""
 
+import json
+import tempfile
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 
 from ann import deduplicate
+from ann.dedup import DuplicateIndex
+from ann.dedup.job import run
+from ann.dedup.settings import Settings
 
 from .common import NONE, Benchmark, rng
 
@@ -68,3 +74,26 @@ class Boilerplate(Benchmark):
     def track_pairs_held(self, engine):
         """They are what takes the memory."""
         return deduplicate(self.texts, threads=1, engine=engine).stats.pairs
+
+
+class InFiles(Benchmark):
+    """The same documents by way of a work folder, and an index of them that is asked about them."""
+
+    def setup(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.rows = Path(self.folder.name, "rows.jsonl")
+        self.rows.write_text("".join(json.dumps({"text": text}) + "\n" for text in copied()))
+        self.index = DuplicateIndex(Path(self.folder.name, "index"))
+        self.index.add(copied()[:DOCUMENTS])
+
+    def teardown(self):
+        self.folder.cleanup()
+
+    def time_work(self):
+        run([str(self.rows)], Settings(), work=Path(self.folder.name, "work"), restart=True)
+
+    def time_query(self):
+        self.index.query(copied()[DOCUMENTS:])
+
+    def track_index_bytes(self):
+        return self.index.stats()["bytes"]

@@ -15,6 +15,7 @@ work        the folder in which a long run keeps its stages
 store       columns in files, and the journal that says how far they are whole
 stages      the stages over a work folder
 steps       each of them as a command
+seen        `DuplicateIndex`: what the commands do with an index, from Python
 index       documents seen before, in a folder that grows
 indexing    what is done with one; `index_cli` has the commands
 options     the options of the commands
@@ -35,9 +36,22 @@ figures     report.json, from a few texts that are read again (texts)
 page        report.html, its drawing; differences: where two texts differ; words: numbers as text
 """
 
+from typing import TYPE_CHECKING, Any
+
 from ann.dedup.arrays import Pairs
 from ann.dedup.memory import deduplicate
 from ann.dedup.result import Cluster, Result, Stats
 from ann.dedup.settings import InputError
 
-__all__ = ["Cluster", "InputError", "Pairs", "Result", "Stats", "deduplicate"]
+if TYPE_CHECKING:
+    from ann.dedup.seen import DuplicateIndex
+
+__all__ = ["Cluster", "DuplicateIndex", "InputError", "Pairs", "Result", "Stats", "deduplicate"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "DuplicateIndex":  # with all that reads files, which is loaded where it is needed
+        from ann.dedup.seen import DuplicateIndex
+
+        return DuplicateIndex
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

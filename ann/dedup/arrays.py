@@ -78,7 +78,7 @@ class Pairs(NamedTuple):
 
     a: Int64s
     b: Int64s
-    jaccard: Floats
+    similarity: Floats
 
 
 class Known(NamedTuple):
@@ -129,7 +129,7 @@ def pair_numbers(a: Int64s, b: Int64s) -> UInt64s:
     return np.asarray(a.astype(np.uint64) << np.uint64(32) | b.astype(np.uint64))
 
 
-def sorted_pairs(a: Int64s, b: Int64s, jaccard: Floats) -> Pairs:
+def sorted_pairs(a: Int64s, b: Int64s, similarity: Floats) -> Pairs:
     """Pairs of rows, a < b, in their order."""
     by_rows = np.argsort(pair_numbers(a, b))
-    return Pairs(a[by_rows], b[by_rows], jaccard[by_rows])
+    return Pairs(a[by_rows], b[by_rows], similarity[by_rows])

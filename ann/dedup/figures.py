@@ -100,7 +100,7 @@ def sample_rows(result: Result, most: int = SAMPLES) -> Any:
 def similarity(result: Result) -> dict[str, Any]:
     """Verified pairs by similarity, from the threshold to 1."""
     threshold = result.stats.settings.threshold
-    below = result.pairs.jaccard[result.pairs.jaccard < 1]
+    below = result.pairs.similarity[result.pairs.similarity < 1]
     step = next((step for step in STEPS if step * BINS >= 1 - threshold), STEPS[-1])
     first = np.floor(threshold / step + 1e-9) * step
     count = max(1, int(np.ceil((1 - first) / step - 1e-9)))
@@ -109,7 +109,7 @@ def similarity(result: Result) -> dict[str, Any]:
     return {
         "edges": edges.tolist(),
         "pairs": pairs.tolist(),
-        "identical": len(result.pairs.jaccard) - len(below) + result.stats.pairs_unlisted,
+        "identical": len(result.pairs.similarity) - len(below) + result.stats.pairs_unlisted,
     }
 
 

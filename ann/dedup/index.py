@@ -1,6 +1,7 @@
 """An index of documents that were seen before: one folder, to which batches are added over time.
 
-    INDEX/index.json           format, versions, parameters, and the segments that count
+    INDEX/index.json           format, versions, parameters, the segments that count, and a hash of
+                               each file that was added, to know it when it comes again
     INDEX/lock                 held for the moment in which index.json is replaced
     INDEX/segments/NAME/       documents that were added together, and never change
         keys.bin               u64[bands, n], the keys of each band, rising
@@ -195,7 +196,8 @@ def _program() -> dict[str, Any]:
     return told | {"made_by": MADE_BY}
 
 
-def _load(folder: Path) -> dict[str, Any]:
+def load(folder: Path) -> dict[str, Any]:
+    """What index.json says."""
     try:
         manifest: Any = json.loads((folder / MANIFEST).read_bytes())
     except FileNotFoundError:
@@ -213,7 +215,7 @@ def _load(folder: Path) -> dict[str, Any]:
 def open_index(folder: Path) -> Index:
     """The index of a folder."""
     for _ in range(100):  # a merge may take the segments away as they are opened
-        manifest = _load(folder)
+        manifest = load(folder)
         settings = Settings(**manifest["parameters"])
         bands, _ = bands_of(settings)
         try:
@@ -247,7 +249,7 @@ def _locked(folder: Path) -> Iterator[None]:
 def remove_orphans(folder: Path) -> None:
     """Throw away the segments that nothing names and nobody is writing."""
     with _locked(folder):
-        named = _load(folder)["segments"]
+        named = load(folder)["segments"]
         for path in (folder / "segments").iterdir():
             if path.name not in named:
                 with suppress(BlockingIOError), held(path):
@@ -268,6 +270,8 @@ class Adding:
 
     def __init__(self, folder: Path, settings: Settings) -> None:
         self._folder, self._settings = folder, settings
+        self.sources: dict[str, str] = {}  # what is added: hash of its documents -> its name
+        self.again = False  # though it is there already
         self._written: dict[str, Any] = {}
         self._open = ExitStack()
 
@@ -291,11 +295,19 @@ class Adding:
         """Let them count, in the place of some others."""
         with _locked(self._folder):
             if exists(self._folder):
-                manifest = _load(self._folder)
+                manifest = load(self._folder)
                 former = Settings(**manifest["parameters"])
                 Index(self._folder, former, ()).check_same(self._settings)
             else:
                 manifest = _program() | {"parameters": _parameters(self._settings), "segments": {}}
+            sources = manifest.setdefault("sources", {})
+            for digest, name in () if self.again else self.sources.items():
+                if digest in sources:
+                    raise InputError(
+                        f"{name} is in {self._folder} already, added as {sources[digest]}: nothing"
+                        " was added; --again adds it once more"
+                    )
+            sources.update(self.sources)
             segments = manifest["segments"]
             if not segments.keys() >= set(instead_of):
                 raise InputError(f"{self._folder} has been merged meanwhile: nothing was changed")

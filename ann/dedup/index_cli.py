@@ -23,6 +23,7 @@ def index() -> None:
 @options.READING
 @options.SEARCH
 @options.SHINGLES
+@click.option("--again", is_flag=True, help="Add files that are in the index already.")
 @options.THREADS
 @options.JSON
 @click.pass_context
@@ -35,6 +36,7 @@ def add(
     text: str,
     id: str | None,
     on_error: str,
+    again: bool,
     threads: int | None,
     as_json: bool,
     **parameters: Any,
@@ -50,7 +52,7 @@ def add(
     }
     with options.running() as progress:
         reading = Reading(inputs, globs, text, id, on_error == "skip")
-        told = indexing.add(Path(folder), reading, given, threads, progress)
+        told = indexing.add(Path(folder), reading, given, threads, progress, again)
     options.show(
         told, as_json, lambda told: f"{told['added']:,} added, {told['documents']:,} documents"
     )

@@ -1,6 +1,7 @@
 """What is done with an index: documents added and looked up, segments merged, all counted."""
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,7 +9,16 @@ import numpy as np
 
 from ann import _pairs
 from ann.dedup.arrays import Batch, Int64s, Progress, UInt64s
-from ann.dedup.index import PARAMETERS, Adding, Index, exists, open_index, remove_orphans
+from ann.dedup.index import (
+    PARAMETERS,
+    Adding,
+    Index,
+    Matches,
+    exists,
+    load,
+    open_index,
+    remove_orphans,
+)
 from ann.dedup.job import Reading
 from ann.dedup.running import ordered_map
 from ann.dedup.settings import Settings, available_threads
@@ -20,41 +30,58 @@ SEGMENT = 256 << 20  # bytes of text in a segment at most: a gigabyte of memory 
 
 
 class Rows(NamedTuple):
-    """Sketched documents: their ids, band keys and sets."""
+    """Sketched documents: where they are from, their ids, band keys and sets."""
 
+    source: str
     ids: list[str]
     keys: UInt64s  # [n, bands]
     offsets: Int64s
     shingles: UInt64s
     size: int  # bytes of text
 
+    def set_of(self, at: int) -> UInt64s:
+        """The set of a row."""
+        found: UInt64s = self.shingles[self.offsets[at] : self.offsets[at + 1]]
+        return found
 
-def _rows(
-    reading: Reading, settings: Settings, unusable: Unusable, threads: int, progress: Progress
-) -> Iterator[Rows]:
-    """The documents that are read, batch by batch."""
-    text_sketcher(settings)
-    bands, rows = Index(Path(), settings, ()).bands
+
+class Texts(NamedTuple):
+    """A batch to be sketched, and what its documents are called that have no ids."""
+
+    source: str
+    first: str  # "FILE:", before the number of the row
+    row: int
+    batch: Batch
+
+
+def of_files(reading: Reading, unusable: Unusable, progress: Progress) -> Iterator[Texts]:
+    """The texts of files, batch by batch."""
     sources = reading.open(unusable)
+    row = 0  # of the source
+    for number, batch in each_batch(sources, unusable, progress):
+        if batch is not None:
+            source = sources[number]
+            yield Texts(source.label, f"{source.name}:", row, batch)
+        row = 0 if batch is None else row + len(batch.sizes)
 
-    def batches() -> Iterator[tuple[str, int, Batch]]:
-        row = 0  # of the source
-        for number, batch in each_batch(sources, unusable, progress):
-            if batch is not None:
-                yield getattr(sources[number], "name", ""), row, batch
-            row = 0 if batch is None else row + len(batch.sizes)
 
-    def one(task: tuple[str, int, Batch]) -> Rows:
-        name, row, batch = task
+def rows_of(texts: Iterable[Texts], settings: Settings, threads: int | None) -> Iterator[Rows]:
+    """The texts, sketched."""
+    text_sketcher(settings)
+    bands, slots = Index(Path(), settings, ()).bands
+
+    def one(part: Texts) -> Rows:
+        batch = part.batch
         sketched = sketch_batch(batch, settings)
         offsets = _pairs.distinct(sketched.offsets, sketched.shingles)
-        numbers = range(row, row + len(batch.sizes))
-        ids = [f"{name}:{number}" for number in numbers] if batch.ids is None else batch.ids
-        keys = keys_of(sketched.signatures, bands, rows)
+        numbers = range(part.row, part.row + len(batch.sizes))
+        ids = [f"{part.first}{number}" for number in numbers] if batch.ids is None else batch.ids
+        keys = keys_of(sketched.signatures, bands, slots)
         shingles = sketched.shingles[: offsets[-1]]
-        return Rows(list(map(str, ids)), keys, offsets, shingles, int(batch.sizes.sum()))
+        size = int(batch.sizes.sum())
+        return Rows(part.source, list(map(str, ids)), keys, offsets, shingles, size)
 
-    yield from ordered_map(one, batches(), threads)
+    yield from ordered_map(one, texts, threads or available_threads())
 
 
 def settings_for(folder: Path, given: dict[str, Any]) -> Settings:
@@ -73,21 +100,38 @@ def add(
     given: dict[str, Any],
     threads: int | None,
     progress: Progress,
+    again: bool = False,
 ) -> dict[str, Any]:
     """Add the documents of files, all of them or, where anything fails, none."""
     settings, unusable = settings_for(folder, given), Unusable(reading.skip_bad)
+    rows = rows_of(of_files(reading, unusable, progress), settings, threads)
+    added, empty = add_rows(folder, settings, rows, again)
+    told = {"added": added, "empty": empty} | unusable.as_dict()
+    return told | {"documents": len(open_index(folder))}
+
+
+def add_rows(
+    folder: Path, settings: Settings, sketched: Iterable[Rows], again: bool
+) -> tuple[int, int]:
+    """Add documents; how many there were, and how many of them were empty."""
     added = empty = size = 0
     waiting: list[Rows] = []
+    seen: dict[str, Any] = {}  # of each source
     with Adding(folder, settings) as adding:
-        for rows in _rows(reading, settings, unusable, threads or available_threads(), progress):
+        for rows in sketched:
+            digest = seen.setdefault(rows.source, hashlib.blake2b(digest_size=16))
+            digest.update(np.diff(rows.offsets).tobytes())
+            digest.update(rows.shingles.tobytes())
             waiting.append(rows)
             size += rows.size
             if size >= SEGMENT:
                 added, empty = _write(adding, waiting, added, empty)
                 waiting, size = [], 0
         added, empty = _write(adding, waiting, added, empty)
-    told = {"added": added, "empty": empty} | unusable.as_dict()
-    return told | {"documents": len(open_index(folder))}
+        adding.again = again
+        if added:
+            adding.sources = {digest.hexdigest(): source for source, digest in seen.items()}
+    return added, empty
 
 
 def _write(adding: Adding, parts: list[Rows], added: int, empty: int) -> tuple[int, int]:
@@ -115,19 +159,20 @@ def query(
 ) -> Iterator[dict[str, Any]]:
     """What resembles the documents of files: an entry for each pair."""
     index, row = open_index(folder), 0
-    unusable = Unusable(reading.skip_bad)
-    for rows in _rows(reading, index.settings, unusable, threads or available_threads(), progress):
-
-        def set_of(at: int, rows: Rows = rows) -> UInt64s:
-            found: UInt64s = rows.shingles[rows.offsets[at] : rows.offsets[at + 1]]
-            return found
-
-        full = np.diff(rows.offsets) > 0
-        found = index.matches(rows.keys, full, set_of, index.settings.threshold)
-        for at, document, similarity in zip(*map(np.ndarray.tolist, found), strict=True):
+    texts = of_files(reading, Unusable(reading.skip_bad), progress)
+    for rows in rows_of(texts, index.settings, threads):
+        for at, document, similarity in zip(
+            *map(np.ndarray.tolist, find(index, rows)), strict=True
+        ):
             match = index.id_of(document)
             yield {"row": row + at, "id": rows.ids[at], "match": match, "jaccard": similarity}
         row += len(rows.ids)
+
+
+def find(index: Index, rows: Rows) -> Matches:
+    """What resembles some documents."""
+    full = np.diff(rows.offsets) > 0
+    return index.matches(rows.keys, full, rows.set_of, index.settings.threshold)
 
 
 def stats(folder: Path, check: bool) -> dict[str, Any]:
@@ -165,6 +210,9 @@ def merge(folder: Path, others: Sequence[Path]) -> dict[str, Any]:
         segment.check()
     own = [segment.folder.name for segment in index.segments]
     with Adding(folder, index.settings) as adding:
+        adding.again = True  # what both have is in both
+        for merged in others:
+            adding.sources |= load(merged).get("sources", {})
         if len(segments) > 1:
             adding.join(segments)
             adding.publish(own)

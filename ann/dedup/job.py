@@ -53,7 +53,10 @@ if TYPE_CHECKING:
     from ann.dedup.index import Index
 
 LONG = 4 << 30  # bytes of input: a minute's work, from which on a run can be gone on with
-NEEDED = 3  # bytes of memory a byte of text: 8 a word, 8 a band of the document, and the batches
+NEEDED = {
+    "word": 3,
+    "char": 12,
+}  # bytes of memory a byte of text: 8 a shingle, and what comes on top
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,11 @@ class Outcome:
     unusable: Unusable  # rows or files that were skipped
     binary: int  # files passed over
     output: Path | None
+    repeated: int  # rows whose id an earlier row has, too
 
     def as_dict(self) -> dict[str, Any]:
         """The content of summary.json."""
-        notes = self.unusable.as_dict() | {"binary": self.binary}
+        notes = self.unusable.as_dict() | {"binary": self.binary, "repeated_ids": self.repeated}
         return MADE_BY | self.result.stats.as_dict() | notes
 
 
@@ -90,6 +94,11 @@ class Reading:
             return None
         from ann.dedup.index import open_index
 
+        if settings.measure == "containment":
+            raise InputError(
+                "an index holds what Jaccard similarity needs: --against does not go with --measure"
+                " containment"
+            )
         index = open_index(Path(self.against))
         index.check_same(settings)
         return index
@@ -218,6 +227,11 @@ def run(
     piped = "-" in reading.inputs
     if work is not None:
         reading.refuse_pipe()
+    if piped and memory is not None:
+        raise InputError(
+            "standard input is searched in memory, as nobody knows its size before: for --memory"
+            " write it to a file first"
+        )
     if piped and output is None and parse_keep(settings.keep).column:
         raise InputError("standard input can be read again for --keep only with an output: give -o")
     clock, unusable = Clock(), Unusable(reading.skip_bad)
@@ -229,7 +243,7 @@ def run(
         sources = opened(unusable)
         writing.check(sources)
         column = column_of(opened, sources)
-        place = stack.enter_context(work_folder(work, target, sources, memory))
+        place = stack.enter_context(work_folder(work, target, sources, settings, memory))
         if place:
             from ann.dedup.stages import in_stages, planned
 
@@ -268,14 +282,18 @@ def run(
 
 @contextmanager
 def work_folder(
-    named: Path | None, target: Path | None, sources: Sequence[Source], memory: int | None
+    named: Path | None,
+    target: Path | None,
+    sources: Sequence[Source],
+    settings: Settings,
+    memory: int | None,
 ) -> Iterator[Path | None]:
     """Where the work lies, if not in memory: the folder named, or one that goes at the end."""
     size = sum(original.unpacked for source in sources for original in source.originals)
     long = target is not None and size >= LONG
     if named is not None:
         yield named
-    elif long or NEEDED * size > (memory or available_memory() // 2):
+    elif long or NEEDED[settings.unit] * size > (memory or available_memory() // 2):
         if target is not None:  # what is left of a run that failed is gone on with
             own = target.with_name(f".{target.name}.work")
             yield own
@@ -311,7 +329,16 @@ def make_outcome(
         unusable=unusable,
         binary=sum(getattr(source, "binary", 0) for source in sources),
         output=output,
+        repeated=0 if known.ids is None else repeated(known.ids),
     )
+
+
+def repeated(ids: Any) -> int:
+    """How many rows have the id of an earlier one."""
+    if ids.dtype == object:  # by their hashes, which are half as large as a set of them
+        ids = np.fromiter(map(hash, ids), np.int64, len(ids))
+    ordered = np.sort(ids)
+    return int((ordered[1:] == ordered[:-1]).sum())
 
 
 def write(
@@ -377,7 +404,7 @@ def _write(
             b=names[pairs.b],
             a_row=pairs.a,
             b_row=pairs.b,
-            **{measure: pairs.jaccard},
+            **{measure: pairs.similarity},
         ),
         lambda: _table(
             folder / "clusters.parquet",

@@ -75,6 +75,12 @@ def preference(
             groups = np.array([seen.setdefault(value, len(seen)) for value in values], np.int64)
         elif keep.policy == "priority":
             ranks = {value: rank for rank, value in enumerate(keep.values)}
+            there = dict.fromkeys(str(value) for value in values if value is not None)
+            if there and not there.keys() & ranks:
+                raise InputError(
+                    f"--keep {keep.policy}: column {keep.column!r} holds none of"
+                    f" {', '.join(map(repr, ranks))}, but {', '.join(map(repr, list(there)[:5]))}"
+                )
             keys = np.array([ranks.get(str(value), len(ranks)) for value in values], np.int64)
         else:
             keys = _numbers(keep, values)

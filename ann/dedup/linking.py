@@ -92,7 +92,7 @@ def _similarity(chosen: Int64s, pairs: Pairs, sets: Sets, settings: Settings) ->
     where = np.searchsorted(codes, wanted)
     listed = where < len(codes)
     listed[listed] = codes[where[listed]] == wanted[listed]
-    similarity[removed[listed]] = pairs.jaccard[where[listed]]
+    similarity[removed[listed]] = pairs.similarity[where[listed]]
     low, high = low[~listed].astype(np.uint32), high[~listed].astype(np.uint32)
     contained = settings.measure == "containment"
     similarity[removed[~listed]] = _pairs.similarity(

@@ -34,7 +34,7 @@ def expand(leader: Int64s, pairs: Pairs) -> tuple[Pairs, int]:
     total = _products(size, pairs, many)
 
     a, b = np.concatenate([pairs.a, many]), np.concatenate([pairs.b, many])
-    jaccard = np.concatenate([pairs.jaccard, np.ones(len(many))])
+    similarity = np.concatenate([pairs.similarity, np.ones(len(many))])
     products = listed[a] * listed[b]
     source = np.repeat(np.arange(len(a)), products)
     within = np.arange(len(source)) - np.repeat(np.cumsum(products) - products, products)
@@ -45,5 +45,5 @@ def expand(leader: Int64s, pairs: Pairs) -> tuple[Pairs, int]:
 
     further = members[np.arange(len(members)) - start[leader[members]] >= most]
     x, y = np.concatenate([x, leader[further]]), np.concatenate([y, further])
-    jaccard = np.concatenate([jaccard[source], np.ones(len(further))])
-    return sorted_pairs(np.minimum(x, y), np.maximum(x, y), jaccard), total - len(x)
+    similarity = np.concatenate([similarity[source], np.ones(len(further))])
+    return sorted_pairs(np.minimum(x, y), np.maximum(x, y), similarity), total - len(x)

@@ -144,6 +144,11 @@ def deduplicate(
     return make_result(sketches, found, settings, plan, clock)
 
 
+def text_batches(data: Any, text: str, id: str | None) -> Iterator[Batch]:
+    """The texts with their ids."""
+    return _batches(data, text, id, None, [], lambda stage, done, total: None)
+
+
 def _batches(
     data: Any,
     text: str,

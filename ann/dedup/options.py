@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ann.dedup.arrays import Progress
     from ann.dedup.settings import Settings
 
-LEAST = 16_000_000  # bytes of memory: a batch of texts with its sketches, for a few threads
+LEAST = 400_000_000  # bytes of memory: Python, NumPy, Arrow, and some batches with their sketches
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -175,8 +175,8 @@ def enough(context: click.Context, parameter: click.Parameter, value: str | None
     found = size(context, parameter, value)
     if found is not None and found < LEAST:
         raise click.BadParameter(
-            f"{value!r} is {counted(found, 'byte')}, too few to run in: give 16MB at least, such as"
-            " 2GB or 500MB"
+            f"{value!r} is {counted(found, 'byte')}, too few to run in: give 400MB at least, such"
+            " as 2GB or 500MB"
         )
     return found
 

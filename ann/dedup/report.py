@@ -41,6 +41,7 @@ def _lines(outcome: Outcome) -> Iterator[str]:
         f"of at most {units}": s.short,
         "skipped as unusable": unusable.count,
         "binary, passed over": outcome.binary,
+        "with the id of an earlier row": outcome.repeated,
         "invalid UTF-8 sequences replaced": s.invalid_utf8,
     }
     if any(notes.values()):

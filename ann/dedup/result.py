@@ -73,7 +73,8 @@ class Result:
     reason : ndarray of int8
         Why each row stays or goes: the place in `ann.dedup.keeping.REASONS`.
     pairs : Pairs
-        All verified pairs at or above the threshold: arrays `a`, `b` (a < b) and `jaccard`.
+        All verified pairs at or above the threshold: arrays `a`, `b` (a < b) and
+        `similarity`.
         Of a group of identical documents the first hundred are listed pairwise; any further
         one is listed with the first alone, and `stats.pairs_unlisted` counts what is left out.
         Of `stats.crowded` documents, which have more than a thousand partners or so, only the

@@ -41,7 +41,8 @@ from ann.dedup.sources import Source, each_batch, recall, remember
 from ann.dedup.store import Columns, Store, read_notes, read_store
 from ann.dedup.unusable import Unusable
 from ann.dedup.values import Column
-from ann.dedup.verifying import copies, make_sets, no_sets, verify
+from ann.dedup.verifying import copies, make_all, no_sets, verify
+from ann.dedup.words import byte_count, counted
 from ann.dedup.work import Work
 
 if TYPE_CHECKING:
@@ -175,6 +176,7 @@ def in_stages(
     sketch_stage(work, sources, reading, settings, unusable, clock, progress, index)
     with clock("plan"):
         settings, plan = choose(work, settings, memory)
+        check_memory(work, settings, memory)
     known = documents(work, settings, memory)
     pairs_stage(work, known, settings, plan, clock, progress)
     cluster_stage(work, known, settings, clock, column)
@@ -195,7 +197,7 @@ def sketch_stage(
     todo = work.begin("sketch", parameters(settings, "sketch") | reading)
     _same_inputs(work, sources)
     if todo:
-        settings = replace(settings, engine="lsh")  # so that another may be tried
+        settings = replace(settings, engine="lsh", measure="jaccard")  # so that any may be tried
         text_sketcher(settings)
         with Store(work.folder / "sketch", _columns(settings)) as store:
             _sketch(store, sources, settings, unusable, clock, progress, index)
@@ -325,6 +327,27 @@ def choose(work: Work, settings: Settings, memory: int | None) -> tuple[Settings
     return replace(settings, engine=plan.engine), plan
 
 
+BASE = 250_000_000  # bytes: Python, NumPy, Arrow, batches
+EACH, OUTLINED, NAMED = 200, 64, 150  # bytes of a document; of its outline, of its id as a text
+JOINED = 18  # bytes of a shingle in the join: itself, its counter, its postings
+
+
+def check_memory(work: Work, settings: Settings, memory: int | None) -> None:
+    """Refuse a limit that cannot be held before the search begins, and name one that can."""
+    counts = work.counts("sketch") or {}
+    rows, exact = counts.get("rows", 0), settings.engine == "exact"
+    each = EACH + OUTLINED * (exact or settings.link == "transitive")
+    each += NAMED * (counts.get("id_bytes", 0) > 0 and not counts["integers"])
+    least = BASE + rows * each + JOINED * counts.get("shingles", 0) * exact
+    limit = memory or available_memory()
+    if least > limit and (exact or memory):
+        other = " (or --engine lsh)" if exact and settings.measure == "jaccard" else ""
+        raise InputError(
+            f"{counted(rows, 'document')} cannot be searched in {byte_count(limit)}: give --memory"
+            f" {-(-least // 10**8) / 10:g}GB at least{other}; what was read is in {work.folder}"
+        )
+
+
 def planned(work: Work, settings: Settings) -> tuple[Settings, Plan]:
     """What `choose` gave when the pairs were found."""
     told = (work.counts("pairs") or {})["plan"]
@@ -355,7 +378,7 @@ PAIRS: Columns = {
     "crowd": ("?", ()),
     "a": ("<i8", ()),
     "b": ("<i8", ()),
-    "jaccard": ("<f8", ()),
+    "similarities": ("<f8", ()),
 }
 
 
@@ -391,7 +414,7 @@ CLUSTER: Columns = {
     "reason": ("i1", ()),
     "a": ("<i8", ()),
     "b": ("<i8", ()),
-    "jaccard": ("<f8", ()),
+    "similarities": ("<f8", ()),
 }
 
 
@@ -414,8 +437,8 @@ def cluster_stage(
         needed = crowd
         if (settings.measure, settings.link) != ("jaccard", "representative"):
             needed = leader == np.arange(len(leader))
-        make_sets(known.sketches, sets, np.flatnonzero(needed).astype(np.uint32))
-        found = Verified(sets, Pairs(former["a"], former["b"], former["jaccard"]), 0, crowd)
+        make_all(known.sketches, sets, np.flatnonzero(needed).astype(np.uint32), settings.threads)
+        found = Verified(sets, Pairs(former["a"], former["b"], former["similarities"]), 0, crowd)
         keep = parse_keep(settings.keep)
         values = column(known.places, keep.column) if keep.column else None
         preferred = preference(keep, known.sketches.sizes, known.ids, values)
@@ -433,7 +456,7 @@ def clusters(work: Work) -> Found:
     return Found(
         arrays["representative"],
         arrays["similarity"],
-        Pairs(arrays["a"], arrays["b"], arrays["jaccard"]),
+        Pairs(arrays["a"], arrays["b"], arrays["similarities"]),
         counts["candidates"],
         counts["unlisted"],
         counts["crowded"],

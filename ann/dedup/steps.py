@@ -63,6 +63,7 @@ def pairs(
         if work.parameters("pairs") is not None:
             announce(work.former)
         settings, plan = stages.choose(work, settings, memory)
+        stages.check_memory(work, settings, memory)
         known = stages.documents(work, settings, memory)
         stages.pairs_stage(work, known, settings, plan, clock, progress, anew=True)
         counts = work.counts("pairs") or {}

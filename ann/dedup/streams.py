@@ -5,6 +5,7 @@ remembers at the first opening which file it was, its size and its time of modif
 one that differs later. Standard input cannot be read twice: `Piped` copies it to a temporary file.
 """
 
+import codecs
 import gzip
 import os
 import shutil
@@ -20,6 +21,8 @@ from ann.dedup.settings import available_threads
 from ann.dedup.unusable import Unusable
 from sketches._files import CODECS, InputError, need
 
+UTF_16 = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE
+ROWS = ".jsonl", ".ndjson", ".json", ".csv"  # texts of rows
 PACKED = 4  # bytes that text unpacks to, of each: 3 to 5 with gzip and zstd
 
 
@@ -128,6 +131,11 @@ class Original:
             raise InputError(f"cannot read {self.label}: {error.strerror or error}") from error
         with raw:
             self._check(raw)
+            if self.suffix.lower() in ROWS and raw.read(2) in UTF_16:
+                raise InputError(
+                    f"{self.label} is UTF-16: convert it, such as by iconv -f UTF-16 -t UTF-8"
+                )
+            raw.seek(0)
             yield raw
             self._check(raw)
 

@@ -37,6 +37,9 @@ class Table(Rows):
         for name in columns:
             option = {self._id: "--id", self._text: "--text"}.get(name)
             advice = f": choose one with {option}" if option and present else ""
+            other = next((mark for mark in ";\t|" if mark in present[0]), "") if present else ""
+            if len(present) == 1 and other:
+                advice = f", as if {other!r} stood between them: only commas do in CSV, convert it"
             check_columns([name], present, self.label, advice)
 
     def _keys(self, column: Any) -> Any:

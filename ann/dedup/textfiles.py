@@ -97,7 +97,7 @@ class TextFiles:
                 if b"\0" not in head:
                     return head + raw.read()
                 if os.path.realpath(original.path) in self._by_name:
-                    raise InputError(f"{original.label} is binary, not text. {ADVICE}")
+                    raise InputError(f"{original.label} is binary, or UTF-16, not text. {ADVICE}")
         except InputError as error:
             self._unusable.meet(original.label, "", str(error))
         else:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 SLOTS = 64, 128, 256, 512  # of a signature: beyond, sketching takes all the time
 MOST = 20_000  # documents of the sample that are searched: a second or two for each of SLOTS
 BEGINNING = 64_000_000  # bytes read of a corpus to foresee what all of it takes: a second
+HELD = 200  # bytes a document that stay in memory where the rest lies in files
 DOCUMENT = 150  # bytes a document takes in memory besides its keys and shingles
 
 
@@ -205,7 +206,11 @@ def plan(
     decided = decide(documents, [JobModel(settings.engine, searched, neighbours)], memory)
     if decided.choice is None:
         least = byte_count(min(choice.memory for choice in choices))
-        raise InputError(f"{counted(documents, 'document')} take {least} of memory at least")
+        raise InputError(
+            f"{counted(documents, 'document')} take {least} of memory at least. A run with --memory"
+            f" keeps most of that in files, and about {byte_count(HELD * documents)} in memory; or"
+            " divide the corpus, by language or time, say (docs/dedup-howto.md)"
+        )
     taken = decided.choice.parameters.get("num_perm", settings.num_perm)
     chosen = next(i for i, choice in enumerate(choices) if choice.num_perm == taken)
     return Plan(

@@ -79,12 +79,12 @@ class _Taken:
 
     def pairs(self) -> Pairs:
         """Each once, sorted; a pair of a crowded band may also have met in a lesser one."""
-        a, b, jaccard = (np.concatenate(column) for column in zip(*self._parts, strict=True))
+        a, b, similarity = (np.concatenate(column) for column in zip(*self._parts, strict=True))
         self._parts.clear()
-        pairs = sorted_pairs(a.astype(np.int64), b.astype(np.int64), jaccard)
+        pairs = sorted_pairs(a.astype(np.int64), b.astype(np.int64), similarity)
         new = np.ones(len(pairs.a), np.bool_)
         new[1:] = (np.diff(pairs.a) != 0) | (np.diff(pairs.b) != 0)
-        return Pairs(pairs.a[new], pairs.b[new], pairs.jaccard[new])
+        return Pairs(pairs.a[new], pairs.b[new], pairs.similarity[new])
 
 
 def verify(
@@ -191,6 +191,14 @@ def make_sets(sketches: Sketches, sets: Sets, rows: UInt32s) -> None:
     make(sketches.offsets, sketches.shingles, rows, sets.sizes, sets.outlines)
 
 
+def make_all(sketches: Sketches, sets: Sets, rows: UInt32s, threads: int) -> None:
+    """The same for many; pages that were looked at are let go between."""
+    blocks = np.array_split(rows, len(rows) // ROWS_MADE + 1)
+    for _ in ordered_map(lambda block: make_sets(sketches, sets, block), blocks, threads):
+        if sketches.mapped:
+            sketches.mapped.relieve()
+
+
 def _join(
     sketches: Sketches,
     sets: Sets,
@@ -203,6 +211,5 @@ def _join(
     rows = np.flatnonzero(members).astype(np.uint32)
     if not len(rows):
         return members
-    blocks = np.array_split(rows, len(rows) // ROWS_MADE + 1)
-    list(ordered_map(lambda block: make_sets(sketches, sets, block), blocks, settings.threads))
+    make_all(sketches, sets, rows, settings.threads)
     return join_pairs(sets, members, settings, crowd, taken.take)

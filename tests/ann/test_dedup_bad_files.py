@@ -192,8 +192,8 @@ def test_copies_are_made_of_unchanged_files(write, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "advice"),
     [
-        ("x.parq", b"PAR1\0\0", "is binary, not text. Rows are read from .jsonl"),
-        ("x.bin", b"a" * 8191 + b"\0", "is binary, not text. Rows are read from .jsonl"),
+        ("x.parq", b"PAR1\0\0", "is binary, or UTF-16, not text. Rows are read from .jsonl"),
+        ("x.bin", b"a" * 8191 + b"\0", "is binary, or UTF-16, not text. Rows are read from .jsonl"),
         ("x.jsonl.bz2", b"BZh9", "unpack it (rows may come by standard input: bzcat"),
         ("x.JSONL.XZ", b"\xfd7zXZ\0", "unpack it (rows may come by standard input: xzcat"),
         ("x.tsv", b"text\tid\n", "convert it to CSV"),

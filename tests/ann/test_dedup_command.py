@@ -93,7 +93,11 @@ def test_the_wording_of_one_and_of_copies(write, command, json_lines):
         (["rows.csv", "--num-perm", "65537"], "is not in the range 1<=x<=65536", 2),
         (["rows.csv", "--threshold", "0"], "--threshold", 2),
         (["rows.csv", "--threshold", "nan"], "threshold must be above 0", 1),
-        (["rows.csv", "--memory", "2"], "'2' is 2 bytes, too few to run in: give 16MB at least", 2),
+        (
+            ["rows.csv", "--memory", "2"],
+            "'2' is 2 bytes, too few to run in: give 400MB at least",
+            2,
+        ),
         (["rows.csv", "--recall", "1"], "--recall", 2),
         (["rows.csv", "--threads", "0"], "--threads", 2),
         (["rows.csv", "--unit", "line"], "--unit", 2),

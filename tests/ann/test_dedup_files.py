@@ -63,7 +63,7 @@ def test_tables_of_pairs_and_clusters(corpus, write, tmp_path, command, json_lin
     pairs = pq.read_table(tmp_path / "out/pairs.parquet").to_pydict()
     assert pairs["a_row"] == expected.pairs.a.tolist()
     assert pairs["b_row"] == expected.pairs.b.tolist()
-    assert pairs["jaccard"] == expected.pairs.jaccard.tolist()
+    assert pairs["jaccard"] == expected.pairs.similarity.tolist()
     assert pairs["a"] == [ids[row] for row in pairs["a_row"]]
     assert pairs["b"] == [ids[row] for row in pairs["b_row"]]
     clusters = pq.read_table(tmp_path / "out/clusters.parquet").to_pydict()

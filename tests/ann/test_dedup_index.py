@@ -7,14 +7,15 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
 import ann
 import tractable
+from ann.dedup import DuplicateIndex, indexing
 from ann.dedup import index as index_module
-from ann.dedup import indexing
 from ann.dedup.index import open_index
 from ann.dedup.job import Reading
 from ann.dedup.settings import InputError, Settings
@@ -99,7 +100,7 @@ def test_an_index_keeps_its_parameters(files, tmp_path):
     folder = tmp_path / "index"
     index("add", folder, files[0], "--threshold", 0.7, "--ngram", 3)
     index("add", folder, files[1])
-    index("add", folder, files[1], "--ngram", 3)
+    index("add", folder, files[1], "--ngram", 3, "--again")
     refusal = index("add", folder, files[1], "--ngram", 5, code=1)
     assert "is an index of other parameters: --ngram was 3 and is 5" in refusal
     other = tmp_path / "other"
@@ -117,7 +118,7 @@ from ann.dedup import indexing
 from ann.dedup.job import Reading
 indexing.SEGMENT = 10_000
 for path in sys.argv[2:]:
-    indexing.add(Path(sys.argv[1]), Reading([path]), {}, 1, lambda *told: None)
+    indexing.add(Path(sys.argv[1]), Reading([path]), {}, 1, lambda *told: None, True)
 """
 
 
@@ -204,7 +205,8 @@ def test_ids_of_rows_without_a_column_of_ids(files, write, tmp_path):
     folder = tmp_path / "index"
     write("texts/a.txt", "one two three four five six seven")
     index("add", folder, tmp_path / "texts")
-    index("add", folder, write("rows.jsonl", '{"text": "one two three four five six seven"}\n'))
+    one = write("rows.jsonl", '{"text": "one two three four five six seven"}\n')
+    index("add", folder, one, "--again")
     lines = map(json.loads, index("query", folder, tmp_path / "texts").splitlines())
     assert [line["match"] for line in lines] == ["a.txt", "rows.jsonl:0"]
 
@@ -260,3 +262,75 @@ def test_what_an_index_has_is_removed_from_a_job(files, corpus, oracle, tmp_path
     assert "ngram was 5 and is 4" in job("--ngram", 4, code=1).stderr
     index("add", folder, files[1])
     assert "index was" in job("--work", work, code=1).stderr
+
+
+def test_what_comes_again_is_noticed(files, tmp_path):
+    folder = tmp_path / "index"
+    index("add", folder, files[0])
+    refusal = index("add", folder, files[0], code=1)
+    assert f"is in {folder} already, added as {files[0]}: nothing was added; --again" in refusal
+    other = tmp_path / "renamed.jsonl"
+    other.write_bytes(files[0].read_bytes())
+    assert "renamed.jsonl is in" in index("add", folder, other, code=1)
+    before = DuplicateIndex(folder).stats()["documents"]
+    index("merge", folder)
+    index("add", folder, files[0], "--again")
+    assert DuplicateIndex(folder).stats()["documents"] == 2 * before
+    elsewhere = tmp_path / "elsewhere"
+    index("add", elsewhere, files[1])
+    index("merge", folder, elsewhere)
+    assert "already" in index("add", folder, files[1], code=1)
+
+
+def test_an_index_from_python(corpus, tmp_path, oracle):
+    seen = DuplicateIndex(tmp_path / "index", threshold=0.7, recall=0.999)
+    assert len(seen) == 0
+    half = len(corpus) // 2
+    old, new = corpus[:half], corpus[half:]
+    full = sum(bool(oracle.shingle_set(text)) for text in old)
+    assert seen.add(old) == len(seen) == full
+    with pytest.raises(InputError, match=r"what is given is in .* already"):
+        seen.add(old)
+    found = seen.query(new)
+    truth = oracle.brute_force(corpus, 0.7)
+    expected = {(b - half, str(a)): s for (a, b), s in truth.items() if a < half <= b}
+    got = dict(zip(zip(found.rows.tolist(), found.ids, strict=True), found.similarity, strict=True))
+    assert got.items() <= expected.items()
+    assert len(got) > 0.99 * len(expected) > 0
+    assert (np.diff(found.rows) >= 0).all()
+    other = DuplicateIndex(tmp_path / "other", threshold=0.7, recall=0.999)
+    other.add(
+        pa.table({"body": new, "key": [f"k{i}" for i in range(len(new))]}), text="body", id="key"
+    )
+    seen.merge(other)
+    assert seen.stats(check=True)["segments"] == 1
+    assert set(seen.query([*new[:3], "nothing at all"]).ids) <= {
+        f"k{i}" for i in range(len(new))
+    } | {str(i) for i in range(half)}
+    with pytest.raises(InputError, match=r"--threshold was 0.7 and is 0.8"):
+        DuplicateIndex(tmp_path / "index", threshold=0.8)
+
+
+def test_an_index_and_containment_do_not_go_together(files, tmp_path, command):
+    folder = tmp_path / "index"
+    index("add", folder, files[0])
+    refused = command(files[1], "--against", folder, "--measure", "containment")
+    assert refused.exit_code == 1
+    assert "--against does not go with --measure containment" in refused.stderr
+
+
+@pytest.mark.parametrize("keep", ["newest:when", "priority:where=b,a", "one-per:where"])
+def test_an_index_goes_with_a_column_to_keep_by(keep, corpus, write, json_lines, tmp_path, summary):
+    when = [str(2000 + i % 20) for i in range(len(corpus))]
+    where = ["ab"[i % 2] for i in range(len(corpus))]
+    old = write("old.jsonl", json_lines(corpus[:50]))
+    new = write("new.jsonl", json_lines(corpus, when=when, where=where))
+    index("add", tmp_path / "index", old)
+    told = summary(new, "--against", tmp_path / "index", "--keep", keep, "-o", tmp_path / "out")
+    known = pq.read_table(tmp_path / "out" / "known.parquet")["row"].to_pylist()
+    assert set(range(50)) - set(known) <= {
+        i for i in range(50) if not (corpus[i] or "").strip(". ")
+    }
+    rest = ["" if row in known else text for row, text in enumerate(corpus)]
+    plain = write("rest.jsonl", json_lines(rest, when=when, where=where))
+    assert summary(plain, "--keep", keep)["removed"] == told["removed"] - told["known"]

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 import tractable
 from ann import _pairs
-from ann.dedup import arrays, banding, work
+from ann.dedup import arrays, banding, stages, verifying, work
 from ann.dedup.arrays import Mapped
 from ann.dedup.banding import BandWalk
 from ann.dedup.job import run
@@ -47,6 +47,7 @@ def test_a_limit_changes_nothing_but_the_place(corpus, write, json_lines, tmp_pa
         ),
         raising=True,
     )
+    monkeypatch.setattr(stages, "check_memory", lambda *_: None)  # less than any process takes
     settings = Settings(engine="lsh")  # of itself, exact is for what memory holds
     free = run([str(rows)], settings).result
     assert made == []
@@ -116,3 +117,30 @@ def test_sizes_are_understood():
 
     told = {"2GB": 2 * 10**9, "500mb": 500 * 10**6, "1.5 GiB": 1610612736, "7": 7, "3k": 3000}
     assert {text: size(None, None, text) for text in told} == told
+
+
+@pytest.mark.parametrize(
+    "options", [{"engine": "lsh"}, {"engine": "exact"}, {"measure": "containment"}]
+)
+def test_a_limit_that_cannot_be_held_is_refused_with_one_that_can(
+    options, write, json_lines, corpus, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(stages, "BASE", 1_000_000)
+    rows, work = write("rows.jsonl", json_lines(corpus)), tmp_path / "work"
+    settings = Settings(**options)
+    with pytest.raises(InputError, match=r"9\d\d documents cannot be searched in .* at least"):
+        run([str(rows)], settings, work=work, memory=1_100_000)
+    found = run([str(rows)], settings, work=work, memory=100_000_000).result  # goes on
+    assert found.stats.pairs == run([str(rows)], settings).result.stats.pairs
+
+
+@pytest.mark.parametrize("options", [{"link": "transitive"}, {"measure": "containment"}])
+def test_files_give_what_memory_gives(options, write, json_lines, corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(verifying, "ROWS_MADE", 50)
+    monkeypatch.setattr(arrays, "resident", lambda: 1 << 62)  # lets go of every page at once
+    rows = write("rows.jsonl", json_lines(corpus))
+    settings = Settings(**options)
+    filed = run([str(rows)], settings, work=tmp_path / "work").result
+    plain = run([str(rows)], settings).result
+    assert filed.representative.tolist() == plain.representative.tolist()
+    assert filed.similarity.tolist() == plain.similarity.tolist()

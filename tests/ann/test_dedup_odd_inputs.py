@@ -203,7 +203,7 @@ def test_the_numbers_of_pairs_are_in_order_from_row_to_row():
     a, b = np.array([2**32 - 2, 1, 2**31]), np.array([2**32 - 1, 2**31, 2**31 + 1])
     pairs = sorted_pairs(a, b, np.array([0.1, 0.2, 0.3]))
     assert pairs.a.tolist() == [1, 2**31, 2**32 - 2]
-    assert pairs.jaccard.tolist() == [0.2, 0.3, 0.1]
+    assert pairs.similarity.tolist() == [0.2, 0.3, 0.1]
 
 
 @pytest.mark.parametrize("name", ["rows.jsonl", "rows.csv", "rows.parquet", "text.txt"])
@@ -235,3 +235,42 @@ def test_an_input_that_vanishes_is_named(tmp_path):
 
     with pytest.raises(InputError, match=r"cannot read .*rows\.jsonl: No such file"):
         job([path], output=tmp_path / "out", progress=vanish)
+
+
+def test_ids_that_come_again_are_counted(write, json_lines, command, summary):
+    texts = [f"a text number {i} of many words" for i in range(4)]
+    for ids, count in ((["a", "b", "a", "a"], 2), ([1, 2, 3, 1], 1), (["a", "b", "c", "d"], 0)):
+        path = write("rows.jsonl", json_lines(texts, id=ids))
+        assert summary(path, "--id", "id")["repeated_ids"] == count
+    path = write("rows.jsonl", json_lines(texts, id=["a", "b", "a", "a"]))
+    assert "2 with the id of an earlier row" in command(path, "--id", "id").output
+
+
+def test_a_priority_that_matches_nothing_is_refused(write, json_lines, command):
+    path = write(
+        "rows.jsonl", json_lines(["some words here", "others there"], source=["web", "book"])
+    )
+    refused = command(path, "--keep", "priority:source=wiki,news")
+    assert refused.exit_code == 1
+    assert "'source' holds none of 'wiki', 'news', but 'web', 'book'" in refused.stderr
+    assert command(path, "--keep", "priority:source=wiki,book").exit_code == 0
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_another_mark_between_cells_is_named(mark, write, command):
+    refused = command(write("rows.csv", f"id{mark}text\n1{mark}words\n"))
+    assert refused.exit_code == 1
+    assert f"as if {mark!r} stood between them" in refused.stderr
+
+
+@pytest.mark.parametrize(("name", "encoding"), [("r.jsonl", "utf-16"), ("r.csv", "utf-16")])
+def test_utf16_is_named(name, encoding, write, command):
+    refused = command(write(name, 'text\n{"text": "x"}\n'.encode(encoding)))
+    assert refused.exit_code == 1
+    assert "is UTF-16: convert it, such as by iconv" in refused.stderr
+
+
+def test_standard_input_and_a_limit_do_not_go_together(command):
+    refused = command("-", "--memory", "2GB", input='{"text": "x"}\n')
+    assert refused.exit_code == 1
+    assert "write it to a file first" in refused.stderr

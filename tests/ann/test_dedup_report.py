@@ -37,10 +37,10 @@ def test_figures_are_those_of_the_result(job):
     assert {**summary, "seconds": 0} == json.loads(json.dumps({**told, "seconds": 0}))
     bins = figures["similarity"]
     assert sum(bins["pairs"]) + bins["identical"] == result.stats.pairs
-    assert bins["identical"] == (result.pairs.jaccard == 1).sum() > 0
+    assert bins["identical"] == (result.pairs.similarity == 1).sum() > 0
     for low, high, count in zip(bins["edges"], bins["edges"][1:], bins["pairs"], strict=False):
-        inside = (result.pairs.jaccard >= low) & (result.pairs.jaccard < high)
-        assert abs(inside.sum() - count) <= (result.pairs.jaccard == high).sum()
+        inside = (result.pairs.similarity >= low) & (result.pairs.similarity < high)
+        assert abs(inside.sum() - count) <= (result.pairs.similarity == high).sum()
     members = np.bincount(result.representative, minlength=len(result.kept))
     for size in figures["sizes"]:
         inside = members[(members >= size["from"]) & (members <= size["to"])]

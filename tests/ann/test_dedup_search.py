@@ -198,7 +198,7 @@ def test_copies_of_many_alike_are_listed_within_a_budget(monkeypatch):
         listed = 45 * most * most + 10 * most * (most - 1) // 2 + 10 * (12 - most)
         assert result.stats.pairs == listed
         assert result.stats.pairs + result.stats.pairs_unlisted == 120 * 119 // 2
-        assert (result.pairs.jaccard >= 0.8).all()
+        assert (result.pairs.similarity >= 0.8).all()
         assert result.kept.sum() == 1
 
 
