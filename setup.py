@@ -82,6 +82,7 @@ EXTENSIONS = [
     "ann._distance",
     "ann._arrow_vectors",
     "ann._slots",
+    "ann._lists",
     "ann._exact",
 ]
 ALONE = ["costs._measure", "costs._spans"]  # without SHARED, which would import sketches

@@ -5,12 +5,14 @@ from ann.bands import choose_bands, s_curve
 from ann.dedup import deduplicate
 from ann.exact import Exact
 from ann.hnsw import HNSW
+from ann.ivf import IVF
 from ann.lsh import MinHashLSH
 from ann.planning import plan
 from ann.text import TextSketcher, shingle
 
 __all__ = [
     "HNSW",
+    "IVF",
     "Exact",
     "MinHashLSH",
     "TextSketcher",

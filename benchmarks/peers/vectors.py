@@ -310,10 +310,41 @@ class Ours(System):
         return self.index.nbytes
 
 
+class OursIVF(System):
+    """Our IVF, by the same list of probes as faiss'."""
+
+    points = FaissIVF.points
+    takes_bytes = True
+
+    def build(self, base):
+        from ann import IVF
+
+        self.index = IVF(self.dim, metric=self.metric, dtype=base.dtype)
+        self.index.add(base, threads=THREADS)
+
+    def save(self, path):
+        self.index.save(path)
+
+    def load(self, path):
+        from ann import IVF
+
+        self.index = IVF.load(path)
+
+    def set(self, nprobe):
+        self.nprobe = nprobe
+
+    def many(self, queries):
+        return self.index.search(queries, K, nprobe=self.nprobe, threads=1)[0]
+
+    def nbytes(self, path):
+        return self.index.nbytes
+
+
 SYSTEMS = {
     "hnswlib": Hnswlib,
     "ours": Ours,
     "faiss-hnsw": FaissHNSW,
+    "ours-ivf": OursIVF,
     "faiss-ivf-fastscan": FaissIVF,
     "usearch": Usearch,
     "svs": SVS,
