@@ -9,12 +9,13 @@ import math
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from sketches._containers import dict_bytes, object_bytes, set_bytes
 from sketches._intervals import two_sided
 from sketches._jaccard import samples_for
 from sketches.bbit import BBitMinHash
@@ -187,36 +188,6 @@ def _listed(items: Any) -> list[Any]:
     return list(items)
 
 
-# ------------------------------------------------------------------------------ exact containers
-
-
-def set_bytes(count: float) -> float:
-    """Bytes of a set that grew to `count` entries one by one (setobject.c)."""
-    mask = 7
-    while count * 5 >= mask * 3:
-        used = (mask * 3 + 4) // 5  # at which it grows
-        wanted = used * 2 if used > 50_000 else used * 4
-        table = 8
-        while table <= wanted:
-            table <<= 1
-        mask = table - 1
-    return float(sys.getsizeof(set()) + (16 * (mask + 1) if mask > 7 else 0))
-
-
-def dict_bytes(count: float, entry: int = 24) -> float:
-    """Bytes of a dict that grew to `count` keys one by one (dictobject.c)."""
-    bits = 3
-    while (2 << bits) // 3 < count:
-        bits = max(bits + 1, ((2 << bits) // 3 * 3 - 1).bit_length())
-    index = 1 if bits < 8 else 2 if bits < 16 else 4 if bits < 32 else 8
-    return float(sys.getsizeof({}) + 32 + index * (1 << bits) + entry * ((2 << bits) // 3))
-
-
-def _object_bytes(items: Sequence[Any]) -> float:
-    some = items[:LEAST_ITEMS]
-    return sum(map(sys.getsizeof, some)) / len(some)
-
-
 # ----------------------------------------------------------------------------------------- times
 
 
@@ -262,14 +233,14 @@ def _count_sorted(hashes: Any) -> int:
 
 def _distinct(asked: _Asked) -> list[Any]:
     items = _listed(asked.items)
-    object_bytes = _object_bytes(items)
-    entry = 16 + object_bytes
+    each = object_bytes(items)
+    entry = 16 + each
     found = [
         _Structure(
             "set",
             {},
             True,
-            lambda n: set_bytes(n * asked.different) + n * asked.different * object_bytes,
+            lambda n: set_bytes(n * asked.different) + n * asked.different * each,
             _growing(lambda part: set().union(part), items),
             0.0,
             {"memory": f"each item takes {entry:.0f} B at least: an entry and the item itself"},
@@ -310,17 +281,17 @@ def _distinct(asked: _Asked) -> list[Any]:
 def _frequency(asked: _Asked) -> list[Any]:
     items = _listed(asked.items)
     one = items[0]
-    object_bytes = _object_bytes(items) + sys.getsizeof(1000)
+    each = object_bytes(items) + sys.getsizeof(1000)
     entry = 16 if isinstance(one, str) else 24
     found = [
         _Structure(
             "Counter",
             {},
             True,
-            lambda n: dict_bytes(n * asked.different, entry) + n * asked.different * object_bytes,
+            lambda n: dict_bytes(n * asked.different, entry) + n * asked.different * each,
             _growing(Counter, items),
             0.0,
-            {"memory": f"each item takes {entry + object_bytes:.0f} B: an entry, it and its count"},
+            {"memory": f"each item takes {entry + each:.0f} B: an entry, it and its count"},
         )
     ]
     if asked.error:

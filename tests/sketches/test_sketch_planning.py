@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from sketches import CountMin, HyperLogLog, MinHash, TopK, plan
-from sketches.planning import dict_bytes, set_bytes
+from sketches._containers import dict_bytes, set_bytes
 from tractable import main
 
 
