@@ -345,6 +345,13 @@ class Exact:
         index._publish(n)
         return index
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        with self._lock:
+            name = self._dtype.name if self._dtype else None
+            rows = None if self._rows is None else self._rows[: self._n].copy()
+            made = (self.dim, self.metric, name, self.prefilter)
+            return _restored, (*made, rows, self.ids, self._slots.last_id)
+
     # ------------------------------------------------------------------ inside
     # Changes: with the lock held. Questions: past the gate.
 
@@ -429,6 +436,16 @@ class Exact:
             some = np.sqrt(norm[:: max(1, n // 1000)].astype(np.float64))
             typical = float(np.nanmedian(some)) if np.isfinite(some).any() else 1.0
         self._view = View(self._rows[:n], norm, self.metric, typical or 1.0, codes) if n else None
+
+
+def _restored(
+    dim: int, metric: str, dtype: Any, prefilter: bool, rows: Any, ids: Any, last_id: int
+) -> Exact:
+    index = Exact(dim, metric, dtype, prefilter=prefilter)
+    if rows is not None:
+        index.add(rows, ids)
+    index._slots.last_id = last_id
+    return index
 
 
 def grown(old: Any, n: int, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:

@@ -1,6 +1,7 @@
 """`ann.Exact` beside brute force in float64, at every level."""
 
 import os
+import pickle
 import threading
 
 import numpy as np
@@ -148,6 +149,7 @@ class IndexAndList(RuleBasedStateMachine):
 
     @rule(mmap=st.booleans())
     def through_a_file(self, mmap):
+        self.index = pickle.loads(pickle.dumps(self.index))
         path = f"/tmp/exact-{os.getpid()}-{id(self)}"
         try:
             self.index.save(path)
