@@ -149,23 +149,28 @@ cdef class Graph:
 
     def _write_rows(self, rows, at):
         cdef const int64_t[::1] slots = at
-        cdef const uint8_t[::1] raw = rows.reshape(-1).view(np.uint8)
-        cdef const float[:, ::1] floats = None
-        cdef const float *row = NULL
-        cdef Py_ssize_t i, n = slots.shape[0]
+        cdef Py_ssize_t i, first, last, n = slots.shape[0]
         cdef hnsw_tools tools = hnsw_tools_for(level(), &self.x)
         cdef hnsw_desk *desk
-        if self.dtype == np.float16:
-            floats = rows.astype(np.float32)
+        cdef const uint8_t *raw = <const uint8_t *>cnp.PyArray_DATA(<cnp.ndarray>rows)
+        cdef const float[:, ::1] floats = None
+        cdef const float *row = NULL
         if not n:
             return
         desk = self._desk(1, 1)
-        with nogil:
-            for i in range(n):
-                if floats is not None:
-                    row = &floats[i, 0]
-                hnsw_index_write(&self.x, desk, &tools, slots[i], &raw[i * self.x.stride], row)
-        hnsw_desk_give(&self.desks, desk)
+        try:
+            for first in range(0, n, BLOCK):
+                last = min(n, first + BLOCK)
+                if self.dtype == np.float16:
+                    floats = rows[first:last].astype(np.float32)
+                with nogil:
+                    for i in range(first, last):
+                        if floats is not None:
+                            row = &floats[i - first, 0]
+                        hnsw_index_write(&self.x, desk, &tools, slots[i],
+                                         raw + i * self.x.stride, row)
+        finally:
+            hnsw_desk_give(&self.desks, desk)
 
     cdef _enliven(self, at):
         cdef uint32_t slot
@@ -217,19 +222,23 @@ cdef class Graph:
                 self._set_entries(np.asarray(<uint32_t[:self.x.graph.entries]>self.x.graph.entry))
 
     def _encode(self, size_t start, size_t stop):
-        cdef size_t slot
+        cdef size_t slot, first, last
         cdef hnsw_tools tools = hnsw_tools_for(level(), &self.x)
         cdef hnsw_desk *desk = self._desk(1, 1)
         cdef const float[:, ::1] floats = None
         cdef const float *row = NULL
-        if self.dtype == np.float16:
-            floats = self._rows()[start:stop].astype(np.float32)
-        with nogil:
-            for slot in range(start, stop):
-                if floats is not None:
-                    row = &floats[slot - start, 0]
-                hnsw_index_encode(&self.x, desk, &tools, slot, row)
-        hnsw_desk_give(&self.desks, desk)
+        try:
+            for first in range(start, stop, BLOCK):
+                last = min(stop, first + <size_t>BLOCK)
+                if self.dtype == np.float16:
+                    floats = self._rows()[first:last].astype(np.float32)
+                with nogil:
+                    for slot in range(first, last):
+                        if floats is not None:
+                            row = &floats[slot - first, 0]
+                        hnsw_index_encode(&self.x, desk, &tools, slot, row)
+        finally:
+            hnsw_desk_give(&self.desks, desk)
 
     cdef _set_projection(self, learned):
         cdef const int16_t[:, ::1] matrix = learned.matrix
@@ -371,7 +380,9 @@ cdef class Graph:
         ef = min(max(<size_t>wide, k), max(self.x.graph.slots, 1))
         if k > ef:
             ef = k
-        desk = self._desk(ef, k)
+        if few is None and <size_t>ef * self.M // 2 >= n:  # as dear as comparing all
+            scan = True
+        desk = self._desk(1 if scan else ef, k)
         with nogil:
             for i in range(start, stop):
                 found = 0

@@ -21,12 +21,14 @@ SAMPLE = 16_384  # vectors to learn from: more than enough for the axes of some 
 ENOUGH = 0.9  # the share of the variance that codes must keep; measured in docs/design/hnsw.md
 WIDE = 20_000  # length in 16-bit units of the longest vector seen; 46,340 at most, to leave room
 ONE = 32_767  # of a matrix element
+LINES_MAX = 64  # HNSW_LINES_MAX: 4,092 axes
+WIDE_EYED = 2048  # dimensions above which axes are those of as many vectors, not of a covariance
 INSIDE = 0.99  # the share of vectors that no dimension of their code clips
 
 
 def lines_for(dim: int, metric: str) -> int:
     """Cache lines of a code that keeps every dimension; `ip` has one more than the vectors."""
-    return -(-(dim + (metric == "ip") + NORM) // LINE)
+    return min(LINES_MAX, -(-(dim + (metric == "ip") + NORM) // LINE))
 
 
 @dataclass(frozen=True)
@@ -89,13 +91,13 @@ def learn(sample: NDArray[np.float32], metric: str, lines: int | None, seed: int
     dim = rows.shape[1]
     mean = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
     rows -= mean
-    values, axes = np.linalg.eigh(rows.T @ rows)
-    kept = np.cumsum(np.maximum(values[::-1], 0))
+    values, axes = principal(rows)
+    kept = np.cumsum(np.maximum(values, 0))
     if lines is None:
         need = int(np.searchsorted(kept, ENOUGH * kept[-1])) + 1
-        lines = -(-(need + NORM) // LINE)
+        lines = lines_for(need, "l2")
     m, padded = shape_of(sample.shape[1], metric, lines)
-    led = axes[:, ::-1][:, : min(m, dim)]
+    led = axes[:, :m]
     turned = np.linalg.qr(rng.standard_normal((m, led.shape[1])))[0]
     matrix = turned @ led.T
     wide, held = np.zeros((m, padded), np.int16), np.zeros(padded, np.float32)
@@ -108,3 +110,17 @@ def learn(sample: NDArray[np.float32], metric: str, lines: int | None, seed: int
     return Projection(
         lines, m, wide, held, step, scale / (step * ONE), (scale / step) ** 2, longest
     )
+
+
+def principal(rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Variances, falling, and the axes [dim, some] they belong to, of centred rows."""
+    if rows.shape[1] <= WIDE_EYED:
+        values, axes = np.linalg.eigh(rows.T @ rows)
+        return values[::-1], axes[:, ::-1]
+    few = rows[:WIDE_EYED]
+    values, weights = np.linalg.eigh(few @ few.T)
+    some = values > 1e-6 * values[-1]
+    if not some.any():  # all rows are the same
+        return values[-1:], np.eye(rows.shape[1], 1, dtype=np.float32)
+    axes = (few.T @ weights[:, some]) / np.sqrt(values[some])
+    return values[some][::-1], axes[:, ::-1]

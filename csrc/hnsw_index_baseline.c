@@ -171,13 +171,46 @@ static void distances(const comparison *c, const uint32_t slot[4], float out[4])
         for (int i = 0; i < 4; i++) out[i] = 1 - out[i] * c->inverse * x->lengths[slot[i]];
 }
 
-/* Into the ascending hits, at most k. */
+#define FEW 256u /* hits that are kept in order; more are a heap, the farthest on top, until the end */
+
+static void sift_down(hnsw_hit *heap, uint32_t n, uint32_t i) {
+    hnsw_hit hit = heap[i];
+    for (uint32_t child; (child = 2 * i + 1) < n; i = child) {
+        if (child + 1 < n && heap[child + 1].distance > heap[child].distance) child++;
+        if (heap[child].distance <= hit.distance) break;
+        heap[i] = heap[child];
+    }
+    heap[i] = hit;
+}
+
+/* Keeps the k nearest. */
 static uint32_t keep(hnsw_hit *hits, uint32_t n, uint32_t k, hnsw_hit hit) {
-    if (n == k && hit.distance >= hits[n - 1].distance) return n;
+    if (k > FEW && n < k) {
+        hits[n++] = hit;
+        if (n == k)
+            for (uint32_t i = n / 2; i--;) sift_down(hits, n, i);
+        return n;
+    }
+    if (n == k && hit.distance >= hits[k > FEW ? 0 : n - 1].distance) return n;
+    if (k > FEW) {
+        hits[0] = hit;
+        sift_down(hits, n, 0);
+        return n;
+    }
     uint32_t i = n < k ? n : n - 1;
     for (; i && hits[i - 1].distance > hit.distance; i--) hits[i] = hits[i - 1];
     hits[i] = hit;
     return n < k ? n + 1 : n;
+}
+
+static int nearer(const void *a, const void *b) {
+    float x = ((const hnsw_hit *)a)->distance, y = ((const hnsw_hit *)b)->distance;
+    return (x > y) - (x < y);
+}
+
+static uint32_t settle(hnsw_hit *hits, uint32_t n, uint32_t k) {
+    if (k > FEW) qsort(hits, n, sizeof *hits, nearer);
+    return n;
 }
 
 static void fetch_row(const hnsw_index *x, uint32_t slot) {
@@ -200,7 +233,7 @@ static uint32_t rank(const comparison *c, hnsw_hit *hits, uint32_t k, const uint
         for (uint32_t j = 0; j < 4 && i + j < n; j++)
             found = keep(hits, found, k, (hnsw_hit){d[j], four[j]});
     }
-    return found;
+    return settle(hits, found, k);
 }
 
 uint32_t hnsw_index_search(const hnsw_index *x, hnsw_desk *desk, const hnsw_tools *tools, const void *query,
@@ -238,11 +271,10 @@ uint32_t hnsw_index_scan(const hnsw_index *x, hnsw_desk *desk, const hnsw_tools 
             found = keep(desk->hits, found, k, (hnsw_hit){d[j], four[j]});
         m = 0;
     }
-    if (!m) return found;
-    for (uint32_t j = m; j < 4; j++) four[j] = four[0];
-    distances(&c, four, d);
+    for (uint32_t j = m; m && j < 4; j++) four[j] = four[0];
+    if (m) distances(&c, four, d);
     for (uint32_t j = 0; j < m; j++) found = keep(desk->hits, found, k, (hnsw_hit){d[j], four[j]});
-    return found;
+    return settle(desk->hits, found, k);
 }
 
 static void hold(hnsw_desks *desks) {

@@ -38,6 +38,7 @@ void check_distance(int level);
 void check_exact(int level);
 void check_hash(int level);
 void check_hll(int level);
+void check_hnsw(int level);
 void check_jaccard(int level);
 void check_minhash(int level);
 void check_text(int level);

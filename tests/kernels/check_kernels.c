@@ -17,6 +17,7 @@ static const struct {
     {"exact", check_exact},
     {"hash", check_hash},
     {"hll", check_hll},
+    {"hnsw", check_hnsw},
     {"jaccard", check_jaccard},
     {"minhash", check_minhash},
     {"text", check_text},
