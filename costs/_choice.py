@@ -11,10 +11,10 @@ arXiv 1905.08737).
 
 What real machines add to a sum of terms comes in two kinds.
 
-*Drift.* The cost of a step rises as data move from one cache to the next. Beside independent errors
-there may be a random walk in log n, of a few per cent an octave: large enough for what caches do,
-too small to stand for a class. The errors are whitened by the Cholesky factor of I + drift K, with
-K_ij = min(u_i, u_j) the walk's covariance in octaves u; being triangular, it never looks ahead.
+*Drift.* The cost of a step rises as data move from one cache to the next: beside independent errors
+there may be a random walk in log n (`_drift`). The errors are whitened by the Cholesky factor of
+I + K, with K_ij = min(v_i, v_j), v the variance of the walk up to a size; being triangular, it
+never looks ahead.
 
 *Breaks.* One regime ends and another begins, at once. A broken model says: up to some size
 anything, from there on this model. Its score is that of the best mixture below plus its own above;
@@ -26,7 +26,7 @@ with zeros in the rows outside a window.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -34,9 +34,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from costs._checks import Floats
+from costs._drift import Drift, Way, drifts
 from costs.classes import MODELS, Model
 
-WALKS = (0.0, 0.03, 0.08)  # standard deviation in an octave; main memory is some 4 x a cache
 WALK_FREEDOM = 20.0  # how firmly they are held, in errors
 WALK_SPREAD = 0.01  # least white noise beside a walk: its share of the walk stays within bounds
 PRIOR_FREEDOM = 1.0  # of the spread expected from repeats: one error's worth, for the first sizes
@@ -57,7 +57,7 @@ class Candidate:
     """A model that fits, from size number `start` on, and how much it is believed."""
 
     model: Model
-    drift: float
+    drift: Drift
     start: int
     weight: float
     coefficients: Floats
@@ -72,10 +72,12 @@ class Candidate:
 class _Errors(NamedTuple):
     """What errors are like: the prior of their spread, and how they hang together."""
 
-    drift: float  # variance of the walk in an octave, over that of the white noise
+    drift: Drift
     spread: float
     freedom: float
-    whiten: Floats  # [sizes, sizes]: inverse Cholesky factor
+    rise: Floats  # [sizes]: what caches left cost on average
+    covariance: Floats  # [sizes, sizes]: of the walk
+    whiten: Floats  # [sizes, sizes]: inverse Cholesky factor of that and the white noise
 
 
 class _Stack(NamedTuple):
@@ -93,11 +95,12 @@ class _Stack(NamedTuple):
         )
 
 
-def choose(n: Floats, y: Floats, spread: float) -> list[Candidate]:
-    """Candidates by falling weight; n rising, y a positive value a size, `spread` from repeats."""
+def choose(n: Floats, y: Floats, spread: float, ways: Sequence[Way] = ()) -> list[Candidate]:
+    """Candidates by falling weight; n rising, y a positive value a size, `spread` from repeats,
+    `ways` out of the caches that data of these sizes outgrow."""
     m = len(n)
     first = FIRST if m >= 8 else 3
-    kinds = [_errors(n, walk, spread) for walk in WALKS]
+    kinds = [_errors(n, drift, spread) for drift in drifts(ways, max(spread, WALK_SPREAD))]
     ends = np.arange(first, m)
     stack = _Stack(
         np.repeat(np.arange(len(kinds)), len(ends)),
@@ -109,6 +112,7 @@ def choose(n: Floats, y: Floats, spread: float) -> list[Candidate]:
     judged = [i for i, model in enumerate(MODELS) if len(model.terms) < first]
     for i, gained in _judge(judged, n, y, stack, kinds):
         running = gained.reshape(len(kinds), -1).cumsum(axis=1) + _prior(MODELS[i])
+        running += np.log([[kind.drift.odds] for kind in kinds])
         below[first + 1 :] = np.logaddexp(below[first + 1 :], np.logaddexp.reduce(running))
         scores |= {(i, kind, 0): float(total) for kind, total in enumerate(running[:, -1])}
     starts = np.arange(first + 1, m - ABOVE - 1)
@@ -118,14 +122,16 @@ def choose(n: Floats, y: Floats, spread: float) -> list[Candidate]:
     return _weigh(n, y, scores, kinds)
 
 
-def _errors(n: Floats, walk: float, spread: float) -> _Errors:
-    if not walk:
-        return _Errors(0.0, spread, PRIOR_FREEDOM, np.eye(len(n)))
-    spread = max(spread, WALK_SPREAD)
-    drift = (walk / spread) ** 2
-    u = np.log2(n / n[0])
-    covariance = np.eye(len(n)) + drift * np.minimum(u[:, None], u)
-    return _Errors(drift, spread, WALK_FREEDOM, np.linalg.inv(np.linalg.cholesky(covariance)))
+def _errors(n: Floats, drift: Drift, spread: float) -> _Errors:
+    reached = drift.variance(n)
+    if not reached.any():
+        held = spread, PRIOR_FREEDOM
+    else:
+        held = max(spread, WALK_SPREAD), WALK_FREEDOM
+    reached -= reached[0]
+    covariance = np.minimum(reached[:, None], reached)
+    whiten = np.linalg.inv(np.linalg.cholesky(np.eye(len(n)) + covariance))
+    return _Errors(drift, *held, drift.rise(n), covariance, whiten)
 
 
 def _prior(model: Model) -> float:
@@ -184,7 +190,8 @@ def _densities(designs: Floats, y: Floats, stack: _Stack, kinds: list[_Errors]) 
     `designs` is [models, sizes, terms]; the result [models, windows].
     """
     models, sizes, terms = designs.shape
-    plain = np.repeat(designs / y[:, None], len(kinds), axis=0)
+    rise = np.tile(np.stack([kind.rise for kind in kinds]), (models, 1))[:, :, None]
+    plain = np.repeat(designs / y[:, None], len(kinds), axis=0) * rise
     white = np.tile(np.stack([kind.whiten for kind in kinds]), (models, 1, 1))
     held = np.tile([kind.freedom for kind in kinds], models)
     spread = np.tile([kind.spread for kind in kinds], models)
@@ -239,7 +246,7 @@ def _fit(
     model: Model, kind: _Errors, start: int, n: Floats, y: Floats, score: float
 ) -> Candidate | None:
     """The model on all its sizes, or None if its coefficients make no sense."""
-    x, fitted = model.design(n), y
+    x, fitted = model.design(n) * kind.rise[:, None], y
     window = _Stack(np.array([0]), np.array([start]), np.array([len(n)]))
     for _ in range(3):  # errors relative to the model, not to the noisy values
         a, target = kind.whiten @ (x / fitted[:, None]), kind.whiten @ (y / fitted)
@@ -251,16 +258,14 @@ def _fit(
     errors = np.log(y / fitted)
     rss = float(((kind.whiten @ errors)[start:] ** 2).sum()) + kind.freedom * kind.spread**2
     freedom = len(n) - start - x.shape[1] + kind.freedom
-    walk, loose = _walk(n, errors, kind)
+    walk, loose = _walk(errors, kind)
     return Candidate(
         model, kind.drift, start, score, c[0], inverse[0], rss, freedom, np.log2(n), walk, loose
     )
 
 
-def _walk(n: Floats, errors: Floats, kind: _Errors) -> tuple[Floats, Floats]:
+def _walk(errors: Floats, kind: _Errors) -> tuple[Floats, Floats]:
     """Mean and variance of the walk at each size, given the errors: ordinary kriging."""
-    u = np.log2(n / n[0])
-    covariance = kind.drift * np.minimum(u[:, None], u)
-    half = kind.whiten @ covariance
-    loose = np.maximum(covariance.diagonal() - (half**2).sum(axis=0), 0)
+    half = kind.whiten @ kind.covariance
+    loose = np.maximum(kind.covariance.diagonal() - (half**2).sum(axis=0), 0)
     return half.T @ (kind.whiten @ errors), loose

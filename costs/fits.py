@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from costs._checks import Floats, level, number, positive
 from costs._choice import Candidate, choose
+from costs._drift import Way
 from costs.classes import CLASSES
 from costs.usl import Interval
 
@@ -28,6 +29,7 @@ DRAWS = 2000
 NAMED = 0.9  # weight from which on one class is named
 TOGETHER = 0.99  # weight that the classes named together hold
 LEAST_SPREAD = 2e-3  # of a size's relative error: no clock and no machine repeats better
+ELSEWHERE = 3e-2  # the same for a new measurement, whose data lie elsewhere in memory
 UNKNOWN_SPREAD = 1e-2  # the same, where nothing was repeated
 MOST = 32  # sizes judged; more are put together, neighbours with neighbours
 STEEPEST = 3.5  # slope in logarithms: n^3 log n, or n^3 out of a cache, and something to spare
@@ -55,17 +57,16 @@ class _Draws:
 
     def at(self, n: Floats) -> Floats:
         """The curves at each n: float64[k, len(n)]."""
-        made = self.coefficients @ self.candidate.model.design(n).T
-        if self.candidate.drift:
-            made = made * np.exp(self._walk(n))
-        return np.asarray(made)
+        sums = self.coefficients @ self.candidate.model.design(n).T
+        return np.asarray(sums * self.candidate.drift.rise(n) * np.exp(self._walk(n)))
 
     def _walk(self, n: Floats) -> Floats:
         """The drift: known where it was measured, a random walk beyond."""
         one = self.candidate
-        u = np.log2(n)
-        outside = np.maximum(u - one.octaves[-1], 0) + np.maximum(one.octaves[0] - u, 0)
-        loose = np.interp(u, one.octaves, one.loose) + one.drift * outside
+        u, reached = np.log2(n), one.drift.variance(n)
+        least, most = one.drift.variance(2 ** one.octaves[[0, -1]])
+        outside = np.maximum(reached - most, 0) + np.maximum(least - reached, 0)
+        loose = np.interp(u, one.octaves, one.loose) + outside
         step = np.sqrt(loose) * (self.drift * self.spread)[:, None]
         return np.asarray(np.interp(u, one.octaves, one.walk) + step)
 
@@ -164,10 +165,10 @@ class Fit:
 
     @property
     def exponent(self) -> Interval:
-        """The slope in logarithms at the largest size, d log y / d log n, with a 90 % interval."""
-        at, step = float(self.n[-1]), 1.001
-        ends = np.log(self.curves([at / step, at * step]))
-        slopes = (ends[:, 1] - ends[:, 0]) / (2 * math.log(step))
+        """The slope in logarithms over the last octave, d log y / d log n, with a 90 % interval."""
+        at = float(self.n[-1])
+        ends = np.log2(self.curves([at / 2, at]))
+        slopes = ends[:, 1] - ends[:, 0]
         return Interval(*(float(v) for v in np.quantile(slopes, [0.05, 0.5, 0.95])))
 
     def largest(self, budget: float, level: float = 0.9) -> float:
@@ -217,7 +218,11 @@ def sizes(n: ArrayLike) -> Floats:
 
 
 def fit_times(
-    n: ArrayLike | Sequence[float], seconds: ArrayLike | Sequence[float], *, unit: str = "s"
+    n: ArrayLike | Sequence[float],
+    seconds: ArrayLike | Sequence[float],
+    *,
+    unit: str = "s",
+    ways: Sequence[Way] = (),
 ) -> Fit:
     """Find the complexity class behind measured times, and what they say about other sizes.
 
@@ -230,6 +235,9 @@ def fit_times(
         What each run took, above 0. Any positive quantity will do (bytes, operations).
     unit : str, default "s"
         What `seconds` are, for printing.
+    ways : sequence of (float, float), optional
+        Between which sizes the data leave a cache, if you know: a pair for each cache. There the
+        cost of a step may rise, and predictions that lead through there allow for it.
 
     Returns
     -------
@@ -240,7 +248,7 @@ def fit_times(
     ValueError
         For fewer than four distinct sizes; for a time that is zero, negative, infinite or NaN,
         which no clock gives (where one shows 0, time many calls together); if `n` and `seconds`
-        differ in length.
+        differ in length; for `ways` that are none.
 
     Notes
     -----
@@ -263,6 +271,7 @@ def fit_times(
     if n.shape != y.shape:
         raise ValueError(f"n has {len(n)} entries, seconds has {len(y)}")
     sizes(n)
+    ways = _checked(ways)
     distinct, where = np.unique(n, return_inverse=True)
     if len(distinct) < SMALLEST:
         raise ValueError(
@@ -274,7 +283,7 @@ def fit_times(
     groups = [y[where == i] for i in range(len(distinct))]
     median = np.array([np.median(group) for group in groups])
     spread = _spread(groups)
-    candidates = choose(distinct, median, spread)
+    candidates = choose(distinct, median, spread, ways)
     weights = _class_weights(candidates)
     return Fit(
         distinct,
@@ -287,6 +296,13 @@ def fit_times(
         candidates,
         _sample(candidates, distinct),
     )
+
+
+def _checked(ways: Sequence[Way]) -> list[Way]:
+    found = np.array(list(ways), np.float64) if len(ways) else np.empty((0, 2))
+    if found.shape[1:] != (2,) or not ((found[:, 0] > 0) & (found[:, 0] < found[:, 1])).all():
+        raise ValueError(f"ways are pairs of sizes, 0 < first < last, not {ways!r}")
+    return [(first, last) for first, last in found.tolist()]
 
 
 def _bins(n: Floats) -> tuple[Floats, Any]:
@@ -356,6 +372,6 @@ def _sample(candidates: list[Candidate], n: Floats) -> list[_Draws]:
             order = np.argsort(~good, kind="stable")[:count]
             drawn = np.where(good[:, None], drawn, each.coefficients)[order]
             spread = spread[order]
-            noise = spread * rng.standard_normal(count)
+            noise = np.maximum(spread, ELSEWHERE) * rng.standard_normal(count)
             found.append(_Draws(each, drawn, spread, rng.standard_normal(count), noise))
     return found

@@ -8,6 +8,8 @@ predictors up (a long one warms itself). The median over rounds is what is fitte
 A function that leaves its inputs as they were meets the same ones in every round: what is made
 anew lies elsewhere each time, in memory that grows more scattered, and its times say so. Short
 calls have several inputs to go through, or a branch predictor would know the only one by heart.
+
+How many bytes the data are is looked, too: where they outgrow a cache, a step may cost more.
 """
 
 import gc
@@ -16,11 +18,14 @@ import pickle
 import time
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
+from costs import host
 from costs._checks import finite, whole
+from costs._drift import LEAVING, Way
 from costs.fits import SEED, SMALLEST, Fit, fit_times
 
 SMALL_S = 2e-4  # timed together: 4,000 times the resolution of the clock
@@ -31,6 +36,7 @@ MAKING_S = 5e-3  # time spent on them, beyond the first
 KEPT = 3  # times as many rounds where inputs are kept
 SHARE = 12  # of the budget for the largest size: some four rounds where each input is new
 LOOK = (1, 16)  # times the least size: where it is looked whether a call changes its input
+GROWING = 0.2  # power of n with which bytes grow at least, or there are no data to speak of
 MAX_N = 10_000_000
 
 Progress = Callable[[float, float], None]
@@ -93,6 +99,7 @@ def fit(
     if measure == "memory":
         pairs = [(n, run.peak(n)) for n in ladder]
         return fit_times(*zip(*pairs, strict=True), unit="B")
+    ways = run.ways(ladder)
     rng = np.random.default_rng(SEED)
     ns: list[int] = []
     seconds: list[float] = []
@@ -104,7 +111,7 @@ def fit(
             seconds.append(run.time(int(n)))
             progress(min(run.used(), run.budget), run.budget)
         longest = max(longest, run.used() - start)
-    return fit_times(ns, seconds)
+    return fit_times(ns, seconds, ways=ways)
 
 
 class _Runs:
@@ -184,18 +191,25 @@ class _Runs:
     def peak(self, n: int) -> float:
         """Bytes that Python and numpy allocate at most during a call at size n."""
         given = self.make(n)
-        tracing = tracemalloc.is_tracing()
-        if not tracing:
-            tracemalloc.start()
-        try:
-            before, _ = tracemalloc.get_traced_memory()
-            tracemalloc.reset_peak()
-            self.fn(given)
-            _, peak = tracemalloc.get_traced_memory()
-        finally:
-            if not tracing:
-                tracemalloc.stop()
-        return float(max(peak - before, 1))  # a call that allocates nothing has no logarithm
+        return _traced(partial(self.fn, given))
+
+    def ways(self, ladder: list[int]) -> list[Way]:
+        """Between which sizes the data leave a cache, one after the other; not the first cache,
+        which is small and near. By the bytes of two middling sizes, the input's among them."""
+        few, many = ladder[len(ladder) // 2], ladder[len(ladder) * 3 // 4]
+        less, more = (_traced(partial(self._whole, n)) for n in (few, many))
+        power = math.log(more / less) / math.log(many / few)
+        if power < GROWING:
+            return []
+
+        def size(room: float) -> float:
+            return float(many * (room / more) ** (1 / power))
+
+        first, last = LEAVING
+        return [(size(first * c), size(last * c)) for c in list(host.caches().values())[1:]]
+
+    def _whole(self, n: int) -> None:
+        self.fn(self.make(n))
 
     def _price(self, n: int) -> float:
         """Seconds that the size costs a round, its input included; where inputs are kept, they cost
@@ -244,3 +258,19 @@ def _run(fn: Callable[[Any], Any], inputs: list[Any], clock: Callable[[], float]
     for each in inputs:
         fn(each)
     return clock() - start
+
+
+def _traced(call: Callable[[], Any]) -> float:
+    """Bytes that Python and numpy allocate at most during a call."""
+    tracing = tracemalloc.is_tracing()
+    if not tracing:
+        tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        call()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        if not tracing:
+            tracemalloc.stop()
+    return float(max(peak - before, 1))  # a call that allocates nothing has no logarithm
