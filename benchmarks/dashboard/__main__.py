@@ -11,6 +11,7 @@ What is worse, `history` says.
 """
 
 import argparse
+import io
 import json
 import math
 import shutil
@@ -18,7 +19,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from asv.benchmarks import Benchmarks
 from asv.results import iter_results
+from asv_runner.discovery import list_benchmarks
 
 from ..quick import discover, points
 from .history import commits, load_config, regressions, series
@@ -119,6 +122,9 @@ def main():
     suite, results = Path(config.benchmark_dir), Path(config.results_dir)
     reference = suite / "reference"
     lay(reference / "results", results)
+    described = io.StringIO()
+    list_benchmarks(str(suite), described)  # as they are now, whatever the last run knew
+    Benchmarks(config, json.loads(described.getvalue())).save()
     if not options.no_publish:
         asv = [sys.executable, "-m", "asv", "--config", str(options.config), "publish"]
         subprocess.run(asv, check=True)
