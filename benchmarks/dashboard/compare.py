@@ -21,8 +21,9 @@ from .history import git, load_config, regressions, series
 def measure(config, hashes, bench):
     command = [sys.executable, "-m", "asv", "--config", str(config), "run", "HASHFILE:-"]
     command += ["--interleave-rounds", "--show-stderr", *(f"--bench={name}" for name in bench)]
+    # HEAD first: asv imports the suite there to list it, which need not go with an older library;
     # its status tells of benchmarks that fail, as those do that the older commit lacks
-    subprocess.run(command, input="\n".join(hashes), text=True, check=False)
+    subprocess.run(command, input="\n".join(reversed(hashes)), text=True, check=False)
 
 
 def amount(value, unit):
