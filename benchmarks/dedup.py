@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+import time
 from functools import cache
 from pathlib import Path
 
@@ -46,6 +47,7 @@ class Deduplicate(Benchmark):
     params = (["lsh", "exact"], [1, 2])
     param_names = ("engine", "threads")
     count = DOCUMENTS + COPIES
+    timer = time.perf_counter
 
     def setup(self, engine, threads):
         self.texts = copied()
