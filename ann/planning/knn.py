@@ -8,8 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from ann.exact import Exact
 from ann.hnsw import HNSW
+from ann.ivf import IVF
 from ann.planning import residuals
-from ann.planning.models import Asked, ExactModel, HNSWModel, Probe
+from ann.planning.models import Asked, ExactModel, HNSWModel, IVFModel, Probe
 from ann.planning.probing import LEAST, ask, lost, probe_exact, probe_graph, split, truth
 from costs._checks import number, share
 from costs.machine import Machine
@@ -18,7 +19,7 @@ from costs.planning import Budget, Model, Plan, parse_bytes, written
 if TYPE_CHECKING:
     from costs.planning import Candidate
 
-KINDS: dict[str, Any] = {"Exact": Exact, "HNSW": HNSW}
+KINDS: dict[str, Any] = {"Exact": Exact, "HNSW": HNSW, "IVF": IVF}
 METRICS = ("l2", "ip", "cosine")
 DTYPES = ("float32", "float16", "uint8", "int8")
 UNITS = {
@@ -286,6 +287,8 @@ def plan(
     models: list[Model] = [ExactModel(asked, probes.get("Exact")), HNSWModel(asked, graph)]
     if dtype == "float32":
         models.append(HNSWModel(asked, graph, half=True))
+    if "IVF" in probes:
+        models.append(IVFModel(asked, probes["IVF"]))
     found = KnnPlan(models, n, budgets, UNITS, least="latency", prefer_exact=True)
     found.dim, found.k, found.metric, found.dtype = int(dim), int(k), metric, dtype
     return found
@@ -317,6 +320,7 @@ def _probe(
     return {
         "Exact": probe_exact(lambda: empty("Exact"), indexed, asked, k),
         "HNSW": probe_graph(lambda: empty("HNSW"), indexed, asked, k, metric, "ef_search"),
+        "IVF": probe_graph(lambda: empty("IVF"), indexed, asked, k, metric, "nprobe"),
     }
 
 

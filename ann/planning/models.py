@@ -236,8 +236,46 @@ class HNSWModel:
         ]
 
 
-def _efforts(k: int) -> list[float]:
-    found = [float(max(k, 10))]
+@dataclass(frozen=True)
+class IVFModel:
+    """Lists of 4-bit codes, of which the nearest are looked through: known by a sample alone."""
+
+    asked: Asked
+    probe: Probe
+    name: str = "IVF"
+
+    def candidates(self, n: float) -> "list[Candidate]":
+        a, growth = self.asked, self.probe.growth
+        assert growth is not None  # of an index with a knob
+        efforts = _efforts(1, least=1.0)
+        (few, many), (short, long) = self.probe.n, self.probe.build
+        build = long + max(long - short, 0.0) / (many - few) * (n - many)  # learning, then encoding
+        because = {
+            "latency": "codes of all vectors in the lists are looked at",
+            "recall": "no nprobe that was looked at finds as many",
+        }
+        wide = {"latency": MEASURED, "recall": 2.0, "build": TAKEN, "memory": 1.05}
+        found = zip(efforts, growth.loss(n, efforts), growth.seconds(n, efforts), strict=True)
+        return [
+            a.made(
+                self.name,
+                {"nprobe": int(effort)},
+                {
+                    "latency": float(second),
+                    "memory": self.probe.memory(n),
+                    "recall": float(1 - lost),
+                    "build": build,
+                    "updates": a.updates_per_s * build * a.machine.cores / n,
+                },
+                wide,
+                because,
+            )
+            for effort, lost, second in found
+        ]
+
+
+def _efforts(k: int, least: float = 10.0) -> list[float]:
+    found = [float(max(k, least))]
     while found[-1] < MOST_EFFORT:
         found.append(float(max(round(found[-1] * EFFORTS), found[-1] + 1)))
     return found

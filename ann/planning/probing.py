@@ -15,6 +15,7 @@ PART = 4  # times smaller: the other size
 HELD_OUT = 300  # rows that are asked for instead, where no queries are given
 LEAST = 4_500  # rows, of which a quarter are more than an HNSW compares one and all
 EFFORTS = (10, 14, 20, 28, 40, 56, 80, 112, 160)
+PROBED = (1, 2, 3, 4, 6, 8, 12, 16, 24)  # lists
 ROUNDS = 3
 SEED = 9001
 TIE = 1e-5  # relative: whoever is as near as the k-th is as good
@@ -91,10 +92,12 @@ def probe_exact(make: Any, rows: NDArray[Any], queries: NDArray[Any], k: int) ->
 def probe_graph(
     make: Any, rows: NDArray[Any], queries: NDArray[Any], k: int, metric: str, knob: str
 ) -> Probe:
-    """The same of one that may miss, with what it misses at each effort."""
+    """The same of one that may miss, with what it misses at each effort of its knob."""
     sizes = (len(rows) // PART, len(rows))
     build, held, curves = [], [], []
-    efforts = [e for e in EFFORTS if e >= k] or [k, 2 * k, 4 * k, 8 * k]
+    efforts = list(PROBED)
+    if knob == "ef_search":  # at least k
+        efforts = [e for e in EFFORTS if e >= k] or [k, 2 * k, 4 * k, 8 * k]
     for n in sizes:
         index, took = _built(make, rows[:n])
         build.append(took)

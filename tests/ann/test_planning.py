@@ -163,11 +163,14 @@ class Lossy(Twin):
     """Finds each neighbour with the probability of the law."""
 
     ef_search = 64
+    nprobe = None
 
-    def search(self, query, k, *, threads=None, ef_search=None):
+    def search(self, query, k, *, threads=None, ef_search=None, nprobe=None):
         ids, away = super().search(query, k)
         seed = int(np.abs(query[:4]).sum() * 1e6) % 2**32
-        missed = np.random.default_rng(seed).random(k) < law(len(self), ef_search or self.ef_search)
+        missed = np.random.default_rng(seed).random(k) < law(
+            len(self), ef_search or nprobe or self.ef_search
+        )
         away[0, missed] = away.max() * 2
         return ids, away
 
@@ -176,6 +179,7 @@ class Lossy(Twin):
 def twins(monkeypatch):
     monkeypatch.setitem(KINDS, "Exact", Twin)
     monkeypatch.setitem(KINDS, "HNSW", Lossy)
+    monkeypatch.setitem(KINDS, "IVF", Lossy)
     monkeypatch.setattr(knn, "LEAST", 2_000)
     quickly(monkeypatch)
 
@@ -225,7 +229,7 @@ def test_real_indexes(monkeypatch):
     vectors, queries = np.split(points.astype(np.float32), [8_000])
     plan = ann.plan(8_000, 24, machine=stated(25e9), sample=vectors[:4_500])
     assert plan.choice.name == "Exact"
-    for name in ("Exact", "HNSW", "HNSW float16"):
+    for name in ("Exact", "HNSW", "HNSW float16", "IVF"):
         index = plan.build(vectors, name=name)
         assert len(index) == 8_000
         found = {v.quantity: v for v in plan.verify(index, queries, name=name, keep=False)}
@@ -317,8 +321,8 @@ def test_what_cannot_be_built_or_verified():
     plan = ann.plan(1e4, 8, machine=stated(25e9))
     with pytest.raises(ValueError, match=r"vectors must be \[n, 8\]"):
         plan.build(np.zeros((3, 7)))
-    with pytest.raises(KeyError, match="no candidate 'IVF'; there are Exact, HNSW"):
-        plan.build(np.zeros((3, 8)), name="IVF")
+    with pytest.raises(KeyError, match="no candidate 'LSH'; there are Exact, HNSW"):
+        plan.build(np.zeros((3, 8)), name="LSH")
     with pytest.raises(ValueError, match=r"queries must be \[nq, 8\]"):
         plan.verify(Twin(8), np.zeros((3, 7)))
 
