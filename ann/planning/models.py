@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from costs.machine import Machine
     from costs.planning import Candidate
 
-MEASURED, TAKEN = 1.3, 3.0  # times and over: of a latency from a sample, and from none
+MEASURED, TAKEN = 1.5, 3.0  # times and over: of a latency from a sample, and from none
 M = 16  # half the links of a vector in a graph, as `HNSW` has it
 IDS = 8  # bytes of an id
 CALL = 8e-6  # seconds of a search of nothing
@@ -155,7 +155,7 @@ class ExactModel:
             + (f"even its 8-bit scan {why}" if itemsize == 1 else f"it {why}"),
             "memory": f"the vectors alone are {byte_count(n * vectors)}",
         }
-        spread = {"latency": wide, "build": 1.5, "memory": 1.02}
+        spread = {"latency": wide, "build": 2.0, "memory": 1.02}
         return a.made(self.name, parameters, middle, spread, because, exact=True)
 
 
