@@ -9,6 +9,7 @@ import os
 import select
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from typing import IO, Any, TypeVar
 
@@ -60,7 +61,10 @@ class Interrupt:
     def __enter__(self) -> "Interrupt":
         self._reading, self._writing = os.pipe()
         os.set_blocking(self._writing, False)
-        self._ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # not in nohup
+        self._ours = (  # not in nohup, nor where another program has taken it
+            signal.getsignal(signal.SIGINT) is signal.default_int_handler
+            and threading.current_thread() is threading.main_thread()
+        )
         if self._ours:
             signal.signal(signal.SIGINT, self._happen)
             self._before = signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)

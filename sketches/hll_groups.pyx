@@ -231,13 +231,13 @@ cdef class GroupedCounts:
         memset(&c, 0, sizeof(c))
         if hasattr(keys, "__len__") and hasattr(items, "__len__") and len(keys) != len(items):
             raise ValueError(f"{len(keys)} keys and {len(items)} items: each row needs both")
-        if hasattr(keys, "__len__"):
-            k.room = len(keys)
-            k.group = <uint32_t *>malloc((k.room + 1) * sizeof(uint32_t))
-            if k.group == NULL:
-                raise MemoryError()
         b = new_block(self.seed, False)
         try:
+            if hasattr(keys, "__len__"):
+                k.room = len(keys)
+                k.group = <uint32_t *>malloc((k.room + 1) * sizeof(uint32_t))
+                if k.group == NULL:
+                    raise MemoryError()
             b.keep_items = True
             self.walk_keys(keys, b, &k)
             b.keep_items = False
@@ -247,12 +247,28 @@ cdef class GroupedCounts:
             if failed:
                 raise MemoryError()
             walk(items, b, take_items, &c)
+        except MemoryError:
+            if not self.whole():
+                raise MemoryError("no memory for a key: all that was counted is lost") from None
+            raise
         finally:
             hll_rows_free(&c.rows)
             column_block_free(b)
             free(k.group)
         if c.at != k.rows:
             raise ValueError(f"{k.rows} keys and {c.at} items: each row needs both")
+
+    cdef bint whole(self):
+        """Whether each group has its key; without memory for one, neither that nor another is
+        kept."""
+        cdef bint whole
+        with self.lock:
+            whole = self.groups.n == self.store.n
+            if not whole:
+                keystore_free(&self.store)
+                hll_groups_free(&self.groups)
+                hll_groups_init(&self.groups, self.p)  # a KiB, after all that has been given back
+        return whole
 
     cdef walk_keys(self, keys, column_block *b, keying *k):
         cdef ArrowChunks chunks

@@ -73,6 +73,18 @@ def columns(name, items, count, few):
     line("datasketches, per item", per_item, count, polars)
 
 
+def few_values(rng):
+    """Columns whose coupons are kept all along, or whose registers are never warm."""
+    print()
+    for different in (7, 300, 3000):
+        items = rng.integers(0, 2**62, different)[rng.integers(0, different, COUNT // 4)]
+        series = pl.Series(items)
+        for level in _cpu.available():
+            _cpu.set_isa(level)
+            a, b = race(ROUNDS, lambda i=items: ours(i, 12), series.approx_n_unique)
+            line(f"{level}, {different:,} different values", a, len(items), b)
+
+
 def lists(items):
     a, b = race(ROUNDS, lambda: ours(items, 12), lambda: theirs(items, 12))
     print(f"\nlist of {len(items):,} int: {len(items) / a / 1e6:.1f} M/s, {b / a:.1f} x the loop")
@@ -106,6 +118,7 @@ if __name__ == "__main__":
     columns("int64", numbers, COUNT, numbers[: COUNT // 10].tolist())
     texts = numbers[: COUNT // 2].astype(str).tolist()
     columns("Arrow strings of 19 bytes", pa.array(texts), COUNT // 2, texts[: COUNT // 10])
+    few_values(rng)
     _cpu.set_isa(_cpu.available()[-1])
     lists(numbers[: COUNT // 10].tolist())
     merging()
