@@ -13,11 +13,12 @@ GROUP = NIBBLES_GROUP
 METRICS = {"l2": DISTANCE_L2, "ip": DISTANCE_IP}
 
 
-def distances(query, rows, metric, at=None):
+def distances(query, rows, metric, at=None, times=1):
     """Of one query to rows of float32, float16, uint8 or int8: float32[n], or int32[n] of bytes.
 
     `query` is float32 where rows are floats, else of their type. With `at`, to those rows alone,
-    four at a time, as a graph gathers them; the rest one by one.
+    four at a time, as a graph gathers them; the rest one by one. Rows in order are gone through
+    `times` times, for those who time it.
     """
     rows = np.ascontiguousarray(rows)
     floats = rows.dtype in (np.float32, np.float16)
@@ -32,11 +33,11 @@ def distances(query, rows, metric, at=None):
         if at.size and not 0 <= at.min() <= at.max() < len(rows):
             raise IndexError(f"rows {at.min()} to {at.max()} of {len(rows)}")
         return gathered(query, rows, number, floats, at)
-    return in_order(query, rows, number, floats)
+    return in_order(query, rows, number, floats, times)
 
 
-cdef in_order(query, rows, int metric, bint floats):
-    cdef size_t n = rows.shape[0], dim = rows.shape[1], width = rows.itemsize
+cdef in_order(query, rows, int metric, bint floats, size_t times):
+    cdef size_t n = rows.shape[0], dim = rows.shape[1], width = rows.itemsize, _
     cdef const uint8_t[::1] q = query.view(np.uint8), x = rows.reshape(-1).view(np.uint8)
     result = np.empty(n, np.float32 if floats else np.int32)
     cdef uint8_t[::1] out = result.view(np.uint8)
@@ -48,10 +49,11 @@ cdef in_order(query, rows, int metric, bint floats):
         result[:] = 0
         return result
     with nogil:
-        if floats:
-            of_floats.block(<const float *>&q[0], &x[0], n, dim * width, dim, <float *>&out[0])
-        else:
-            of_bytes.block(&q[0], &x[0], n, dim * width, dim, <int32_t *>&out[0])
+        for _ in range(times):
+            if floats:
+                of_floats.block(<const float *>&q[0], &x[0], n, dim * width, dim, <float *>&out[0])
+            else:
+                of_bytes.block(&q[0], &x[0], n, dim * width, dim, <int32_t *>&out[0])
     return result
 
 
