@@ -22,8 +22,11 @@ LEARN_BOOK = 8192  # vectors that books are learnt from
 BOOK_ROUNDS = 8
 
 
+_ALL = {number: np.full(1, number, np.float32) for number in (0, 1, -1)}
+
+
 class Asked(NamedTuple):
-    """Queries for `Lists.search`: [nq, dim] twice, [nq] twice."""
+    """Queries for `Lists.search`: [nq, dim] twice, and [nq] or [1], one for all, twice."""
 
     floats: NDArray[np.float32]
     rows: NDArray[Any]
@@ -31,7 +34,7 @@ class Asked(NamedTuple):
     factor: NDArray[np.float32]
 
     def one(self, i: int) -> "Asked":
-        return Asked(*(part[i : i + 1] for part in self))
+        return Asked(*(part[i : i + 1] if len(part) > 1 else part for part in self))
 
 
 class Encoding:
@@ -73,7 +76,7 @@ class Encoding:
         m, width = self.groups if self.codes in WIDTH else (0, 0)
         entry = 4 + (m // 2 + 4 + 4 * (self.codes == "rabitq") if m else 0)
         turn = 4 * self.dim**2 * (self.codes == "rabitq")
-        return row, entry, lists * (4 * self.dim + 8) + 4 * m * width * 16 + turn
+        return row, entry, lists * (5 * self.dim + 12) + 4 * m * width * 16 + turn
 
     def floats(self, matrix: NDArray[Any]) -> NDArray[np.float32]:
         """As centroids see vectors."""
@@ -97,18 +100,17 @@ class Encoding:
 
     def asked(self, queries: Any) -> Asked:
         """Bytes are compared with bytes; queries for rows of float16 are not rounded to it."""
-        matrix = as_matrix(queries, self.dim, "queries")
         kind = self.dtype if self.dtype.kind in "ui" else np.dtype(np.float32)
-        matrix = convert(matrix, kind, "queries")
+        matrix = convert(as_matrix(queries, self.dim, "queries"), kind, "queries")
         if self.metric == "cosine":
             refuse_zeros(matrix, "queries")
-        n, l2 = len(matrix), self.metric == "l2"
+        l2 = self.metric == "l2"
         floats = self.floats(matrix)
-        base = np.full(n, 0 if l2 else 1, np.float32)
+        base = _ALL[0 if l2 else 1]
         if not self.coarse:
             if self.metric == "cosine":
                 return Asked(floats, matrix, base, -inverse_lengths(matrix))
-            return Asked(floats, matrix, base, np.full(n, 1 if l2 else -1, np.float32))
+            return Asked(floats, matrix, base, _ALL[1 if l2 else -1])
         exact = floats - np.float32(self.middle)  # each query in steps of its own
         step = np.maximum(np.abs(exact).max(axis=1), np.float32(1e-30)) / np.float32(127)
         rows = np.rint(exact / step[:, None]).astype(np.int8)

@@ -6,7 +6,8 @@ Nothing here takes a lock: `IVF` lets searches go on beside each other and chang
 import numpy as np
 
 cimport cython
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int8_t, int64_t, uint8_t, uint32_t
+from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from sketches import FormatError
@@ -19,6 +20,9 @@ cdef extern from "ivf.h" nogil:
         size_t dim, lists, m, width
         int metric
         const float *centroids
+        const int8_t *coarse
+        const float *coarse_plus
+        float coarse_step, coarse_middle
         const float *book
         uint8_t *codes
         float *add
@@ -39,19 +43,18 @@ cdef extern from "ivf.h" nogil:
         const void *row
         float base, factor
     ctypedef struct ivf_desk:
-        pass
+        size_t group
     ctypedef struct ivf_level:
         pass
     ivf_level ivf_level_of(int level)
-    int ivf_desk_make(ivf_desk *desk, const ivf *x, size_t keep)
+    int ivf_desk_make(ivf_desk *desk, const ivf *x, size_t keep, size_t nprobe, size_t n)
     void ivf_desk_free(ivf_desk *desk)
     size_t ivf_search(const ivf *x, const ivf_level *level, ivf_desk *desk, const ivf_query *q,
-                      size_t nprobe, size_t k, const uint8_t *mask, int64_t *slots,
-                      float *distances)
+                      size_t n, size_t k, const uint8_t *mask, int64_t *slots, float *distances)
     size_t ivf_compare(const ivf *x, const ivf_level *level, ivf_desk *desk, const ivf_query *q,
                        const uint32_t *slot, size_t n, size_t k, int64_t *slots, float *distances)
     size_t ivf_members(const ivf *x, const ivf_level *level, ivf_desk *desk, const float *q,
-                       size_t nprobe, uint32_t *out)
+                       uint32_t *out)
     void ivf_encode(const ivf *x, const ivf_level *level, const float *vectors,
                     const uint32_t *list, size_t n, int scaled, float *scratch, uint8_t *nibbles,
                     float *add, float *mul)
@@ -99,7 +102,7 @@ cdef class Lists:
     """
     cdef ivf x
     cdef readonly object centroids, book, rows
-    cdef object codes, addends, scales, slot, next, head, count, by, plus
+    cdef object coarse, plus_coarse, codes, addends, scales, slot, next, head, count, by, plus
     cdef readonly bint scaled
 
     def __init__(self, centroids, int metric, book=None, bint scaled=False):
@@ -109,6 +112,7 @@ cdef class Lists:
         self.centroids, self.book, self.scaled = centroids, book, scaled
         self.x.lists, self.x.dim, self.x.metric = c.shape[0], c.shape[1], metric
         self.x.centroids = &c[0, 0]
+        self._coarsen(centroids)
         if book is not None:
             b = book
             self.x.m, self.x.width, self.x.book = b.shape[0], b.shape[1], &b[0, 0, 0]
@@ -116,6 +120,19 @@ cdef class Lists:
         self.head = np.full(self.x.lists, IVF_NONE, np.uint32)
         self.count = np.zeros(self.x.lists, np.uint32)
         self._room(0)
+
+    cdef _coarsen(self, centroids):
+        """The centroids in 8 bits, to choose the nearest ones by."""
+        cdef const int8_t[:, ::1] coarse
+        cdef const float[::1] plus
+        middle = float(centroids.min()) / 2 + float(centroids.max()) / 2
+        step = max(float(np.abs(centroids - np.float32(middle)).max()) / 127, 1e-30)
+        rounded = np.rint((centroids - np.float32(middle)) / np.float32(step))
+        self.coarse = coarse = np.clip(rounded, -127, 127).astype(np.int8)
+        squares = np.einsum("ij,ij->i", rounded, rounded, dtype=np.float64) * step**2
+        self.plus_coarse = plus = (squares * (self.x.metric == 0)).astype(np.float32)
+        self.x.coarse, self.x.coarse_plus = &coarse[0, 0], &plus[0]
+        self.x.coarse_step, self.x.coarse_middle = step, middle
 
     cdef _room(self, size_t blocks):
         """Arrays for so many blocks, with what there is."""
@@ -186,8 +203,8 @@ cdef class Lists:
     @property
     def nbytes(self):
         """Of the lists and what they are compared with; the rows are the index's."""
-        arrays = (self.centroids, self.book, self.codes, self.addends, self.scales, self.slot,
-                  self.next, self.head, self.count)
+        arrays = (self.centroids, self.coarse, self.plus_coarse, self.book, self.codes,
+                  self.addends, self.scales, self.slot, self.next, self.head, self.count)
         return sum(array.nbytes for array in arrays if array is not None)
 
     def encode(self, const float[:, ::1] vectors not None, const uint32_t[::1] lists not None):
@@ -248,18 +265,19 @@ cdef class Lists:
                size_t nprobe, size_t keep, mask, Py_ssize_t start, Py_ssize_t stop,
                int64_t[:, ::1] slots not None, float[:, ::1] distances not None, only=None):
         """Answers to queries start .. stop, into these rows of what `nothing_found` made: of the
-        nearest lists, or of the slots `only` (uint32). Returns the least number found."""
+        nearest lists, or of the slots `only` (uint32). `base` and `factor` are of each query, or
+        one for all. Returns the least number found."""
         cdef const float[:, ::1] q = floats
         cdef const uint8_t[:, ::1] raw = rows.view(np.uint8)
         cdef const uint8_t[::1] allowed
         cdef const uint32_t[::1] some
         cdef const uint8_t *may = NULL
-        cdef size_t k = slots.shape[1], found, least = k, among = 0
         cdef const uint32_t *which = NULL
-        cdef Py_ssize_t i
+        cdef size_t k = slots.shape[1], found, least = k, among = 0, n, group
+        cdef Py_ssize_t i, j, bases = base.shape[0] > 1, factors = factor.shape[0] > 1
         cdef ivf_desk desk
         cdef ivf_level at = ivf_level_of(level())
-        cdef ivf_query query
+        cdef ivf_query *queries
         cdef bint exact = only is not None
         if mask is not None:
             allowed = mask
@@ -269,19 +287,32 @@ cdef class Lists:
             among = some.shape[0]
             if among:
                 which = &some[0]
-        if ivf_desk_make(&desk, &self.x, keep):
+        if stop <= start:
+            return least
+        if ivf_desk_make(&desk, &self.x, keep, nprobe, 1 if exact else stop - start):
+            raise MemoryError
+        group = desk.group
+        queries = <ivf_query *>malloc(group * sizeof(ivf_query))
+        if queries == NULL:
+            ivf_desk_free(&desk)
             raise MemoryError
         with nogil:
-            for i in range(start, stop):
-                query.floats, query.row = &q[i, 0], &raw[i, 0]
-                query.base, query.factor = base[i], factor[i]
+            i = start
+            while i < stop:
+                n = min(group, <size_t>(stop - i))
+                for j in range(<Py_ssize_t>n):
+                    queries[j].floats, queries[j].row = &q[i + j, 0], &raw[i + j, 0]
+                    queries[j].base = base[(i + j) * bases]
+                    queries[j].factor = factor[(i + j) * factors]
                 if exact:
-                    found = ivf_compare(&self.x, &at, &desk, &query, which, among, k,
+                    found = ivf_compare(&self.x, &at, &desk, queries, which, among, k,
                                         &slots[i, 0], &distances[i, 0])
                 else:
-                    found = ivf_search(&self.x, &at, &desk, &query, nprobe, k, may,
-                                       &slots[i, 0], &distances[i, 0])
+                    found = ivf_search(&self.x, &at, &desk, queries, n, k, may, &slots[i, 0],
+                                       &distances[i, 0])
                 least = min(least, found)
+                i += <Py_ssize_t>n
+            free(queries)
             ivf_desk_free(&desk)
         return least
 
@@ -294,10 +325,10 @@ cdef class Lists:
         cdef uint32_t[::1] out = result
         if not out.shape[0]:
             return result
-        if ivf_desk_make(&desk, &self.x, 1):
+        if ivf_desk_make(&desk, &self.x, 1, nprobe, 1):
             raise MemoryError
         with nogil:
-            n = ivf_members(&self.x, &at, &desk, &query[0], nprobe, &out[0])
+            n = ivf_members(&self.x, &at, &desk, &query[0], &out[0])
             ivf_desk_free(&desk)
         return result[:n]
 
@@ -322,7 +353,7 @@ cdef class Lists:
     def restore(self, file, slots):
         """Take blocks from a file (a `Reader`), for slots below a number; each must come once at
         most. Returns uint8[slots], 1 for those that came."""
-        cdef size_t blocks = file.parameter("blocks", int), free = file.parameter("free", int)
+        cdef size_t blocks = file.parameter("blocks", int), unused = file.parameter("free", int)
         cdef uint8_t[::1] seen, block_seen
         cdef bint good
         n = (<object>blocks,)
@@ -336,9 +367,9 @@ cdef class Lists:
             self.addends = file.array("add", np.float32, (*n, IVF_BLOCK))
         if self.scaled:
             self.scales = file.array("mul", np.float32, (*n, IVF_BLOCK))
-        if free > IVF_NONE:
-            raise FormatError(f"the first free block is {free}")
-        self.x.blocks, self.x.free, self.x.slots = blocks, <uint32_t>free, slots
+        if unused > IVF_NONE:
+            raise FormatError(f"the first free block is {unused}")
+        self.x.blocks, self.x.free, self.x.slots = blocks, <uint32_t>unused, slots
         self._point()
         here = np.zeros(max(1, slots), np.uint8)
         seen, block_seen = here, np.zeros(max(1, blocks), np.uint8)

@@ -37,12 +37,16 @@
 #define IVF_BLOCK FASTSCAN_ROWS
 #define IVF_BOOK 16
 #define IVF_NONE UINT32_MAX
-#define IVF_RUN 32 /* blocks scanned at once: their sums, 2 kB, stay in L1 */
+#define IVF_RUN 8 /* blocks scanned at once, while as many of the next list are on their way */
+#define IVF_GROUP_BYTES (1 << 19) /* of tables and pools of queries answered together: half of L2 */
 
 typedef struct {
     size_t dim, lists, m, width;
     int metric; /* of centroids and codes: DISTANCE_L2 or DISTANCE_IP */
     const float *centroids; /* [lists][dim] */
+    const int8_t *coarse;   /* [lists][dim]: c ~ coarse_step * coarse + coarse_middle */
+    const float *coarse_plus; /* [lists]: what ranks them beside the products */
+    float coarse_step, coarse_middle;
     const float *book;      /* [m][width][16]; beyond dim zeros */
     uint8_t *codes;
     float *add, *mul;
@@ -110,30 +114,43 @@ static inline ivf_level ivf_level_of(int level) {
     return at;
 }
 
-/* What a thread needs to search, for pools of `keep`. */
+/* A query under way. */
 typedef struct {
-    uint64_t *lists;
-    float *t, *far;
-    uint8_t *tables;
-    uint16_t *sums;
     ivf_pool pool;
+    uint8_t *tables;
+    float bias, step;
+    uint64_t *probe; /* its lists, the nearest first, as keys */
+} ivf_hunt;
+
+/* What a thread needs to search. */
+typedef struct {
+    size_t group, nprobe; /* queries answered together, and lists of each */
+    ivf_hunt *hunts;
+    void *memory;    /* of the hunts */
+    uint64_t *lists; /* [2 lists] */
+    uint32_t *start, *order;
+    int32_t *whole;
+    float *t, *far;
+    int8_t *q8;
+    uint16_t *sums;
 } ivf_desk;
 
-int ivf_desk_make(ivf_desk *desk, const ivf *x, size_t keep);
+/* For pools of `keep` and n queries of `nprobe` lists. 0, or -1 for no memory. */
+int ivf_desk_make(ivf_desk *desk, const ivf *x, size_t keep, size_t nprobe, size_t n);
 void ivf_desk_free(ivf_desk *desk);
 
-/* The k nearest in the `nprobe` nearest lists, of the `keep` best by their codes, and of rows for
- * which mask[slot] (if any) is not 0. Returns how many were found; slots and distances beyond are
- * untouched. */
-size_t ivf_search(const ivf *x, const ivf_level *level, ivf_desk *desk, const ivf_query *q, size_t nprobe,
-                  size_t k, const uint8_t *mask, int64_t *slots, float *distances);
+/* The k nearest of each of n <= desk->group queries in their nearest lists, of the `keep` best by
+ * their codes, and of rows for which mask[slot] (if any) is not 0; [n][k], untouched beyond what was
+ * found. Returns the least number found. */
+size_t ivf_search(const ivf *x, const ivf_level *level, ivf_desk *desk, const ivf_query *q,
+                  size_t n, size_t k, const uint8_t *mask, int64_t *slots, float *distances);
 
 /* The k nearest of n rows, by comparing all; keep of the desk is at least k. */
 size_t ivf_compare(const ivf *x, const ivf_level *level, ivf_desk *desk, const ivf_query *q,
                    const uint32_t *slot, size_t n, size_t k, int64_t *slots, float *distances);
 
 /* The slots in the nprobe nearest lists; out has room for all. */
-size_t ivf_members(const ivf *x, const ivf_level *level, ivf_desk *desk, const float *q, size_t nprobe,
+size_t ivf_members(const ivf *x, const ivf_level *level, ivf_desk *desk, const float *q,
                    uint32_t *out);
 
 /* Codes of n vectors [n][dim] of these lists, one nibble a byte [n][m]; scratch is float
