@@ -16,7 +16,7 @@ FILES = sorted((RESULTS / "reference").glob("*-*.json"))
 
 
 def test_they_are_small_and_name_no_host():
-    assert len(FILES) >= 2
+    assert len(FILES) >= 5
     assert sum(path.stat().st_size for path in FILES) < 500_000
     machine = json.loads((RESULTS / "reference" / "machine.json").read_text())
     assert machine["machine"] == "reference"
@@ -48,5 +48,5 @@ def test_the_dashboard_opens_with_them(tmp_path, chromium):
     assert len(re.findall(r"<section", dom)) >= 12
     assert dom.count('class="point now"') > 60
     assert dom.count('class="point peer"') > 5
-    assert dom.count('class="point past"') > 20
+    assert dom.count('class="point past"') > 100
     assert all(name[:8] in dom for name in hashes)
