@@ -119,11 +119,14 @@ def _adopt(start: Floats, end: Floats, parent: Any, lane: Any) -> NDArray[np.int
     roots = np.flatnonzero(parent < 0)
     if len(np.unique(lane[roots])) < 2:
         return np.asarray(parent)
-    for i in roots:
-        around = roots[(start[roots] <= start[i]) & (end[roots] >= end[i]) & (roots < i)]
-        around = around[(lane[around] != lane[i]) & (parent[around] < 0)]
+    open_ones: list[int] = []  # roots that stay roots, and may contain what comes
+    for i in roots.tolist():
+        open_ones = [j for j in open_ones if end[j] >= start[i]]
+        around = [j for j in open_ones if end[j] >= end[i] and lane[j] != lane[i]]
         if len(around) == 1:
             parent[i] = around[0]
+        else:
+            open_ones.append(i)
     return np.asarray(parent)
 
 

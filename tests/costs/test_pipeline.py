@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from costs import Pipeline, amdahl, load_report
 from costs.report import make_report
-from costs.trace import Trace, from_recorder
+from costs.trace import Trace, _adopt, from_recorder
 
 
 def trace(*rows):
@@ -467,6 +467,19 @@ def test_a_trace_of_many_spans_is_reported_quickly_enough_to_be_used():
     rows = [("run", 0, n)] + [("ab"[i % 2], i, i + 1, 0) for i in range(n)]
     report = make_report(trace(*rows), [])
     assert report["a"].calls == report["b"].calls == n // 2
+
+
+def test_many_roots_on_two_threads_are_told_apart_by_those_open_at_the_time():
+    """Structure alone, as above: quadratic in the roots, this would take minutes."""
+    n = 100_000
+    lane = np.arange(n) % 2
+    start = np.arange(n, dtype=float)
+    found = _adopt(start, start + 1.5, np.full(n, -1), lane)
+    assert (found == -1).all()  # they overlap, and none holds another
+    start = np.array([0.0, 1, 2, 3, 10])
+    end = np.array([9.0, 4, 3, 8, 11])
+    nested = _adopt(start, end, np.full(5, -1), np.array([0, 1, 2, 0, 1]))
+    assert nested.tolist() == [-1, 0, 0, -1, -1]
 
 
 def test_many_sizes_are_put_together():
