@@ -64,7 +64,12 @@ def text(report: Report) -> str:
         lines.append(f"and {len(report.stages) - SHOWN} more")
     lines += ["", *(_sentence(each) for each in report.outlook)] if report.outlook else []
     lines += [f"note: {note}" for note in notes(report)]
-    return "\n".join(lines)
+    return "\n".join(map(_printable, lines))
+
+
+def _printable(line: str) -> str:
+    """A line that no terminal obeys, whatever the names of stages are."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
 def _growth(fit: Fit | None) -> str:

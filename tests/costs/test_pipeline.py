@@ -491,6 +491,13 @@ def test_many_sizes_are_put_together():
     assert len(fit.n) <= 40
 
 
+def test_no_terminal_obeys_the_name_of_a_stage():
+    pipeline = Pipeline()
+    with pipeline.stage("\x1b[31ma\nb\ud800"):
+        pass
+    assert "\n\\x1b[31ma\\nb\\ud800 " in str(pipeline.report())
+
+
 def test_an_unclosed_span_is_no_row():
     pipeline = Pipeline()
     pipeline.stage("open").__enter__()
