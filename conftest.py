@@ -1,4 +1,4 @@
-"""Run the fenced Python of README.md and docs/ as tests, each file in one namespace; time nothing."""
+"""Run the fenced Python of README.md and docs/ as tests, each file in one namespace; untimed."""
 
 import pytest
 from hypothesis import settings
