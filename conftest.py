@@ -11,6 +11,7 @@ settings.load_profile("untimed")
 pytest_collect_file = Sybil([PythonCodeBlockParser()], pattern="*.md").pytest()
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the mark
 def pytest_collection_modifyitems(items):
     """Keep the snippets of a file, which build on each other, in one process of pytest-xdist."""
     for item in items:
