@@ -38,7 +38,7 @@ demo: .venv-demo/bin/tractable  ## install, then find the near-duplicates in Pyt
 	touch $@
 
 test: dev  ## install and run the tests
-	$(BIN)/pytest -n auto --dist loadgroup -m "not slow"
+	$(BIN)/pytest -n auto --dist loadfile -m "not slow"
 
 test-slow: dev  ## the tests that take minutes
 	$(BIN)/pytest -m slow
@@ -60,7 +60,7 @@ ASAN := env PYTHONPATH=build/asan PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=
 
 asan: dev  ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer; those of the kernels always are
 	SANITIZE=address,undefined $(PIP) --no-build-isolation --no-deps --upgrade --target build/asan .
-	$(ASAN) $(BIN)/pytest -n auto --dist loadgroup -s -p no:cacheprovider -m "not slow" --ignore=tests/kernels
+	$(ASAN) $(BIN)/pytest -n auto --dist loadfile -s -p no:cacheprovider -m "not slow" --ignore=tests/kernels
 
 fuzz: dev  ## damaged images, for a minute; with clang the C reader under libFuzzer, for another
 	$(BIN)/python tests/sketches/test_fuzz_images.py 60 $$(date +%s)
