@@ -244,15 +244,18 @@ cdef class Lists:
         cdef const uint8_t[:, ::1] nibble = nibbles
         cdef const float[::1] add = addends, mul
         cdef size_t n = slots.shape[0]
+        cdef const uint8_t *each_nibble = NULL
+        cdef const float *each_add = NULL
         cdef const float *each = NULL
         if not n:
             return
+        if self.x.m:
+            each_nibble, each_add = &nibble[0, 0], &add[0]
         if scales is not None:
             mul = scales
             each = &mul[0]
         with nogil:
-            ivf_put(&self.x, &lists[0], &slots[0], n, &nibble[0, 0] if self.x.m else NULL, &add[0],
-                    each)
+            ivf_put(&self.x, &lists[0], &slots[0], n, each_nibble, each_add, each)
 
     def take(self, const uint32_t[::1] lists not None, const uint32_t[::1] slots not None):
         """Take slots out of the lists they are in."""
