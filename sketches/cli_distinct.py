@@ -4,7 +4,6 @@ import json
 import os
 import sys
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 import click
@@ -19,7 +18,7 @@ from sketches._command import (
     shown,
     told,
 )
-from sketches._files import InputError, explained
+from sketches._files import InputError, explained, replacing
 from sketches._stdin import Interrupt
 from sketches.hll import HyperLogLog
 from sketches.hll_groups import GroupedCounts
@@ -163,17 +162,11 @@ def _save(sketch: HyperLogLog, path: str) -> None:
     """All or nothing: what was there before stays until the image is complete. What is no plain
     file, a pipe or a device, is written into, never replaced."""
     plain = os.path.isfile(path) or not os.path.exists(path)
-    target = os.path.realpath(path) if plain else path  # a link stays one
-    part = f"{target}.part" if plain else target
     try:
-        with open(part, "wb") as out:
+        # A link stays one.
+        with replacing(os.path.realpath(path)) if plain else open(path, "wb") as out:
             out.write(sketch.to_bytes())
-        if plain:
-            os.replace(part, target)
     except OSError as error:
-        if plain:
-            with suppress(OSError):
-                os.unlink(part)
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
 
 

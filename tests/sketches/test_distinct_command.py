@@ -195,6 +195,13 @@ def test_saving_replaces_no_device(command, tmp_path):
     assert round(HyperLogLog.from_bytes((tmp_path / "target").read_bytes()).estimate()) == 1
 
 
+def test_saving_touches_no_other_file(command, tmp_path):
+    (tmp_path / "x.hll.part").write_text("another's")
+    assert command("--save", "x.hll", input="a\n").exit_code == 0
+    assert (tmp_path / "x.hll.part").read_text() == "another's"
+    assert {path.name for path in tmp_path.iterdir()} == {"x.hll", "x.hll.part"}
+
+
 def test_a_bar_needs_no_rich(monkeypatch, capsys):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     monkeypatch.setattr(_command, "find_spec", lambda name: None)
