@@ -303,15 +303,16 @@ class Windowed:
             if not same:
                 raise ValueError(f"{name} differs: {a!r} here, {b!r} there")
         with self._lock:
-            self._advance(theirs._newest)
-            self.dropped += theirs.dropped
+            newest = max(self._newest, theirs._newest)
+            ring = {}  # of both, before this changes: what is refused leaves it as it was
             for step, sketch in theirs._ring.items():
-                if step <= self._newest - self.slots:
-                    continue
-                if step in self._ring:
-                    self._ring[step].merge(sketch)
-                else:
-                    self._ring[step] = sketch
+                if step > newest - self.slots:
+                    if hasattr(sketch, "item_type"):
+                        self._check_type(sketch.item_type, newest)
+                    ring[step] = self._ring[step] | sketch if step in self._ring else sketch
+            self._advance(newest)
+            self._ring.update(ring)
+            self.dropped += theirs.dropped
 
     def clear(self) -> None:
         """Back to no events and no time."""

@@ -285,6 +285,23 @@ def test_windows_merge_step_by_step():
         left.merge(TopK(4))
 
 
+@pytest.mark.parametrize(
+    ("items", "times", "weights", "error"),
+    [
+        ([7, 8], [5, 15], 1, TypeError),  # no step of the two has events of both
+        (["c", "d"], [25, 45], 2**62, OverflowError),  # in the second step only
+    ],
+)
+def test_a_merge_that_is_refused_changes_nothing(items, times, weights, error):
+    window, other = (Windowed(TopK(4), 60, 6) for _ in range(2))
+    window.update(["a", "b"], [25, 45], [1, 2**62])
+    other.update(items, times, weights)
+    before = window.to_bytes()
+    with pytest.raises(error):
+        window.merge(other)
+    assert window.to_bytes() == before
+
+
 def test_bad_arguments():
     full = TopK(4)
     full.update("a")
