@@ -43,6 +43,8 @@ cdef class Weights:
         memset(&self.state, 0, sizeof(weighing))
         if weights is None:
             return
+        if isinstance(weights, np.ma.MaskedArray):
+            raise TypeError("masked weights: give those of the valid items, compressed()")
         array = np.asarray(weights)
         if not array.size and array.dtype == np.float64:  # what an empty list becomes
             array = array.astype(np.int64)

@@ -58,8 +58,7 @@ cdef uint64_t sketch_seed(object seed) except? 0:
     if checked == 8:
         warnings.warn("with seed=8 counts of numbers are wrong, by far: a number is 8 bytes to the "
                       "hash, whose two halves depend on each other where the seed is the length of "
-                      "a key (docs/design/hashing.md); take another seed", RuntimeWarning,
-                      stacklevel=2)
+                      "a key (docs/design/hashing.md); take another seed", RuntimeWarning)
     return checked
 
 

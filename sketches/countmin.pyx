@@ -163,11 +163,10 @@ cdef class CountMin(Counters):
         highest = np.iinfo(self.dtype).max
         if self.table.saturated & COUNTERS_HALVED and len(found):
             warnings.warn(f"counters of {self.dtype} were full before they were halved: estimates "
-                          "may be lower bounds of what they should say", RuntimeWarning,
-                          stacklevel=2)
+                          "may be lower bounds of what they should say", RuntimeWarning)
         elif self.saturated and (found == highest).any():
             warnings.warn(f"counters of {self.dtype} are full: estimates of {highest} are lower "
-                          "bounds of what they should say", RuntimeWarning, stacklevel=2)
+                          "bounds of what they should say", RuntimeWarning)
         return found
 
     def bounds(self, items, confidence=0.95):
@@ -214,6 +213,11 @@ cdef class CountMin(Counters):
             Never below the truth; above it by e / width of the product of both totals at most, with
             probability ``1 - exp(-depth)``.
 
+        Warns
+        -----
+        RuntimeWarning
+            Where either is `saturated`: what its full counters did not take is missing.
+
         Raises
         ------
         ValueError
@@ -225,6 +229,9 @@ cdef class CountMin(Counters):
         if self.conservative:
             raise ValueError("conservative sketches have no inner product: their counters are not "
                              "sums of counts")
+        if self.saturated or other.saturated:
+            warnings.warn("counters are or were full: this inner product may be below the truth",
+                          RuntimeWarning)
         return min(row_dots(self, other))
 
     def merge(self, other):

@@ -198,6 +198,7 @@ def test_weights():
         ([1, 2, 3], ValueError, "3 weights for 2 items"),
         (["x", "y"], TypeError, "weights are integers"),
         (np.array([2**63, 1], np.uint64), OverflowError, "2\\*\\*63"),
+        (np.ma.array([1, 2], mask=[False, True]), TypeError, "masked"),
     ):
         with pytest.raises(error, match=message):
             sketch.update(["a", "b"], weights)
@@ -403,8 +404,23 @@ def test_inner_product():
     full = CountMin(2, 1, dtype="uint64")
     for _ in range(2):
         full.update(range(10), 2**62)
-    with pytest.raises(OverflowError):
+    with pytest.warns(RuntimeWarning), pytest.raises(OverflowError):
         full.inner_product(full)
+
+
+def test_warnings_name_the_line_that_asked():
+    full, other = CountMin(16, 3), CountMin(16, 3)
+    full.update(1, 2**33)
+    other.update(1, 2)
+    with pytest.warns(RuntimeWarning, match="below the truth") as products:
+        assert full.inner_product(other) < 2**34
+        assert other.inner_product(full) < 2**34
+    with pytest.warns(RuntimeWarning, match="lower bounds") as estimates:
+        full.estimate(1)
+        full.estimate_hashes(hash64([1]))
+    with pytest.warns(RuntimeWarning, match="seed=8") as seeds:
+        CountMin(16, 3, seed=8)
+    assert [w.filename for w in [*products, *estimates, *seeds]] == [__file__] * 5
 
 
 def test_threads_share_a_sketch():
