@@ -5,6 +5,7 @@ time, and over C code alone: foreign code never runs under it.
 """
 
 import struct
+import warnings
 
 import numpy as np
 
@@ -191,7 +192,8 @@ cdef class Counters(Sketch):
 
     @property
     def total(self):
-        """The weights of all items, without their signs, as one sum."""
+        """The weights of all items, without their signs, as one sum: 2**64 - 1 at most, where it
+        stays."""
         return self.table.total
 
     @property
@@ -274,6 +276,9 @@ cdef object row_dots(Counters a, Counters b):
     cdef uint64_t sum[2]
     cdef int failed
     result = []
+    if p.saturated or q.saturated:
+        warnings.warn("counters are or were full: what they did not take is missing from this "
+                      "inner product", RuntimeWarning)
     for row in range(a.depth):
         failed = counters_dot(&p.table, &q.table, row, sum)
         if failed:

@@ -229,9 +229,6 @@ cdef class CountMin(Counters):
         if self.conservative:
             raise ValueError("conservative sketches have no inner product: their counters are not "
                              "sums of counts")
-        if self.saturated or other.saturated:
-            warnings.warn("counters are or were full: this inner product may be below the truth",
-                          RuntimeWarning)
         return min(row_dots(self, other))
 
     def merge(self, other):

@@ -8,6 +8,9 @@ outliers aside. (Charikar, Chen, Farach-Colton, "Finding frequent items in data 
 """
 
 import math
+import warnings
+
+import numpy as np
 
 cimport cython
 
@@ -125,13 +128,25 @@ cdef class CountSketch(Counters):
         Counters.update_hashes(self, hashes, weights)
 
     def estimate(self, items):
-        """The estimated weight of each item: float64[n], or a float for a scalar; 0 for a null."""
-        found = self.estimates(items)
+        """The estimated weight of each item: float64[n], or a float for a scalar; 0 for a null.
+
+        Warns
+        -----
+        RuntimeWarning
+            If it is `saturated`: what full counters did not take is missing from the estimates.
+        """
+        found = self.warned(self.estimates(items))
         return float(found[0]) if is_scalar(items) and len(found) else found
 
     def estimate_hashes(self, hashes):
         """The same, by hashes as `update_hashes` takes them: float64[n]."""
-        return self.estimates_of(hashes)
+        return self.warned(self.estimates_of(hashes))
+
+    cdef object warned(self, found):
+        if self.saturated and len(found):
+            warnings.warn(f"counters of {self.dtype} are or were full: what they did not take is "
+                          "missing from the estimates", RuntimeWarning)
+        return found
 
     def bounds(self, items, confidence=0.95):
         """An interval for each item's weight.
@@ -140,14 +155,19 @@ cdef class CountSketch(Counters):
         -------
         (low, high)
             float64[n] each, or floats for a scalar: ``P(low <= f <= high) >= confidence``, as the
-            Notes say, with `second_moment` for F2, which is itself an estimate.
+            Notes say, with `second_moment` for F2, which is itself an estimate. Once `saturated`,
+            from -total to `total`, or without end where that has reached its own largest value.
         """
         if not 0 < confidence < 1:
             raise ValueError(f"confidence must lie between 0 and 1, not {confidence}")
         found = self.estimates(items)
-        share = 1 / (self.width * row_failure(self.depth, 1 - confidence))
-        slack = math.sqrt(self.second_moment * share)
-        low, high = found - slack, found + slack
+        if self.saturated:
+            high = np.full_like(found, self.total if self.total < 2**64 - 1 else math.inf)
+            low = -high
+        else:
+            share = 1 / (self.width * row_failure(self.depth, 1 - confidence))
+            slack = math.sqrt(self.second_moment * share)
+            low, high = found - slack, found + slack
         return (float(low[0]), float(high[0])) if is_scalar(items) and len(low) else (low, high)
 
     @property

@@ -279,14 +279,17 @@ def test_signed_counters_saturate(isa):
         sketch.update(["a"], 2**31 - 1)
         sketch.update(["b"], -(2**31))
     assert sketch.saturated
-    assert sketch.estimate(["a", "b"]).tolist() == [2**31 - 1, -(2**31 - 1)]
+    with pytest.warns(RuntimeWarning, match="are or were full"):
+        assert sketch.estimate(["a", "b"]).tolist() == [2**31 - 1, -(2**31 - 1)]
     wide = CountSketch(64, 3, dtype="int64")
     for _ in range(3):
         wide.update(["a", "b"], [2**63 - 1, -(2**63)])
     assert wide.saturated
-    assert wide.estimate(["a", "b"]).tolist() == [2.0**63, -(2.0**63)]
+    with pytest.warns(RuntimeWarning, match="are or were full"):
+        assert wide.estimate(["a", "b"]).tolist() == [2.0**63, -(2.0**63)]
     assert CountSketch.from_bytes(wide.to_bytes()) == wide
-    assert (wide | wide).estimate("b") == -(2.0**63)
+    with pytest.warns(RuntimeWarning, match="are or were full"):
+        assert (wide | wide).estimate("b") == -(2.0**63)
     wide = CountSketch(64, 3, dtype="int64")
     for _ in range(3):
         wide.update(range(1000), 2**62)
@@ -408,19 +411,32 @@ def test_inner_product():
         full.inner_product(full)
 
 
+def test_a_full_count_sketch_says_so():
+    sketch, hashes = CountSketch(16, 3), hash64(["a", "b"])
+    sketch.update("a", 2**34)
+    with pytest.warns(RuntimeWarning, match="are or were full"):
+        assert sketch.estimate("a") == 2**31 - 1
+    with pytest.warns(RuntimeWarning, match="are or were full"):
+        sketch.estimate_hashes(hashes)
+    assert sketch.bounds("a") == (-(2**34), 2**34)
+    low, high = sketch.bounds(["a", "b"])
+    assert (-low).tolist() == high.tolist() == [2**34] * 2
+
+
 def test_warnings_name_the_line_that_asked():
-    full, other = CountMin(16, 3), CountMin(16, 3)
+    full, other, hashes = CountMin(16, 3), CountMin(16, 3), hash64([1])
     full.update(1, 2**33)
     other.update(1, 2)
-    with pytest.warns(RuntimeWarning, match="below the truth") as products:
-        assert full.inner_product(other) < 2**34
-        assert other.inner_product(full) < 2**34
-    with pytest.warns(RuntimeWarning, match="lower bounds") as estimates:
-        full.estimate(1)
-        full.estimate_hashes(hash64([1]))
-    with pytest.warns(RuntimeWarning, match="seed=8") as seeds:
-        CountMin(16, 3, seed=8)
-    assert [w.filename for w in [*products, *estimates, *seeds]] == [__file__] * 5
+    for ask, message in (
+        (lambda: full.inner_product(other), "inner product"),
+        (lambda: other.inner_product(full), "inner product"),
+        (lambda: full.estimate(1), "lower bounds"),
+        (lambda: full.estimate_hashes(hashes), "lower bounds"),
+        (lambda: CountMin(16, 3, seed=8), "seed=8"),
+    ):
+        with pytest.warns(RuntimeWarning, match=message) as told:
+            ask()
+        assert (told[0].filename, told[0].lineno) == (__file__, ask.__code__.co_firstlineno)
 
 
 def test_threads_share_a_sketch():
