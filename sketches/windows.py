@@ -110,6 +110,8 @@ class Windowed:
 
     def _steps(self, times: Any, n: int) -> NDArray[np.int64]:
         """The numbers of the steps that n times lie in."""
+        if np.ma.is_masked(times):
+            raise ValueError("a time is missing (masked)")
         array = np.asarray(times)
         if self.dated and array.dtype.kind == "O":  # Python's datetimes
             naive = [_naive(time) for time in array.ravel()]

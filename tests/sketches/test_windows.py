@@ -348,7 +348,8 @@ def test_bad_arguments():
         with pytest.raises(error, match=r"last must be|a length of time"):
             window.merged(last)
     dated = Windowed(TopK(4), timedelta(1), 6)
-    for times in ([1], [np.datetime64("NaT", "s")], [None]):
+    masked = np.ma.array(["2020-01-01"], "M8[s]", mask=True)
+    for times in ([1], [np.datetime64("NaT", "s")], [None], masked):
         with pytest.raises((TypeError, ValueError), match=r"datetimes|missing"):
             dated.update(["a"], times)
     with pytest.raises(ValueError, match="64 bits of microseconds"):
