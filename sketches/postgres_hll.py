@@ -124,6 +124,7 @@ class PostgresHLL(Sketch):
             items = items if hasattr(items, "__len__") or np.isscalar(items) else list(items)
             _check_type(type, items)
         found = str(getattr(items, "dtype", getattr(items, "type", ""))).lower()
+        found = found.removeprefix("dictionary<values=").partition(",")[0]
         width = INTEGERS.get(type or BY_DTYPE.get(found, ""))
         if width is not None:
             values, nulls = _integers(items, width)
@@ -327,6 +328,8 @@ def _check_type(type: str, items: Any) -> None:
 
 def _integers(items: Any, width: str) -> tuple[NDArray[Any], int]:
     """Integers of fewer bytes than eight, and how many nulls were passed over."""
+    if isinstance(items, np.ma.MaskedArray):
+        raise TypeError("a masked array: count its compressed() values instead")
     total = len(items) if hasattr(items, "__len__") else None
     for name in ("drop_null", "drop_nulls", "dropna"):  # pyarrow, polars, pandas
         if hasattr(items, name):

@@ -186,7 +186,7 @@ class Windowed:
         items = _batch(items)
         steps = self._steps(times, len(items))
         if not (weights is None or np.ndim(weights) == 0):
-            weights = np.asarray(weights)
+            weights = np.asanyarray(weights)  # a mask is refused, not lost
             if len(weights) != len(items):
                 raise ValueError(f"{len(weights)} weights for {len(items)} items")
         if not len(items):

@@ -244,3 +244,14 @@ def test_threads_may_share_a_counter():
     for thread in threads:
         thread.join()
     assert shared == counter_of(np.arange(40_000))
+
+
+@pytest.mark.parametrize("dtype", ["int16", "int32", "int64"])
+def test_arrays_of_an_integer_type_in_other_forms(dtype):
+    plain, packed = PostgresHLL(), PostgresHLL()
+    values = np.array([1, 2, 2], dtype)
+    plain.update(values)
+    assert packed.update(pa.array([*values, None]).dictionary_encode()) == 1
+    assert packed == plain
+    with pytest.raises(TypeError, match="masked"):
+        packed.update(np.ma.array(values, mask=[0, 0, 1]))

@@ -337,6 +337,8 @@ def test_bad_arguments():
         window.update(["a"], 1, [1, 2])
     with pytest.raises(TypeError):
         Windowed(HyperLogLog(), 60, 6).update(["a"], 1, 2)
+    with pytest.raises(TypeError, match="masked"):
+        window.update(["a"], [1], np.ma.array([1], mask=True))
     assert window.update([], []) == 0
     for last, error in (
         (0, ValueError),
