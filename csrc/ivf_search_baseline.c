@@ -1,4 +1,5 @@
 /* Search in an inverted file: csrc/ivf.h. */
+#include <float.h>
 #include <stdlib.h>
 
 #include "ivf_pool.h"
@@ -136,7 +137,8 @@ static inline void consider(ivf_pool *pool, float key, uint32_t list) {
     if (pool->n == 2 * pool->keep) cut(pool);
 }
 
-/* The nearest lists, in order: by their centroids, of which 8 bits choose some more than needed. */
+/* The nearest lists, in order: by their centroids, of which 8 bits choose some more than needed. Keys
+ * beyond floats (of a query far off) are the largest: as many lists as wanted must be in the pool. */
 static void probes(const ivf *x, const ivf_level *level, ivf_desk *desk, const float *q,
                    uint64_t *out) {
     const distance_floats *floats = level->distances->f32 + x->metric;
@@ -147,7 +149,7 @@ static void probes(const ivf *x, const ivf_level *level, ivf_desk *desk, const f
         float unit = -(x->metric == DISTANCE_L2 ? 2 : 1) * coarse_products(x, level, desk, q);
         pool.keep = some;
         for (uint32_t i = 0; i < x->lists; i++)
-            consider(&pool, x->coarse_plus[i] + unit * (float)desk->whole[i], i);
+            consider(&pool, fminf(x->coarse_plus[i] + unit * (float)desk->whole[i], FLT_MAX), i);
         cut(&pool);
         for (size_t i = 0; i < pool.n; i++) {
             uint32_t list = (uint32_t)pool.at[i];

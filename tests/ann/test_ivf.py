@@ -544,3 +544,14 @@ def test_codes_are_the_nearest_entries_at_every_level(isa):
     assert scales is None
     assert own.sum() < 0.35 * (residuals**2).sum()
     assert BLOCK == 32
+
+
+def test_a_query_so_far_off_that_products_leave_float32_meets_lists_that_are_there():
+    base = np.random.default_rng(1).random((9000, DIM), np.float32)
+    base[::300] += 100
+    index = IVF(DIM, "ip", n_lists=1000)
+    index.add(base)
+    for _ in range(20):
+        index.search(base[:50], 10)  # leaves memory that is not zeros
+        ids, _ = index.search(np.full((3, DIM), 3e38, np.float32), 5, nprobe=20)
+        assert (ids < len(base)).all()
