@@ -441,7 +441,7 @@ cdef class Graph:
         self.chosen_from = check_count("chosen_from", file.parameter("chosen_from", int), 0)
         self.changed = check_count("changed", file.parameter("changed", int), 0)
         self.ready = file.parameter("ready", bool)
-        if self.ready and not lines:
+        if self.ready and not (lines and n):
             raise FormatError("a graph without codes")
         if n:
             self._hold(file, mmap, n, lines)

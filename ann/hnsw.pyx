@@ -5,6 +5,7 @@ Here the graph of ann._graph meets ids, filters and files.
 
 import os
 import tempfile
+from contextlib import nullcontext
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from ann._graph cimport Graph, hnsw_gate_leave, hnsw_index_nbytes, hnsw_queries_
 
 from ann import _container
 from ann._filters import allowed_slots
-from ann._graph import BLOCK, SEED, START
+from ann._graph import BLOCK, SEED, START, alone
 from ann._projection import LINE, Projection, learn, lines_for
 from ann._threads import check_threads, share_out
 from ann._vectors import (
@@ -108,8 +109,10 @@ cdef class HNSW(Graph):
             last = self.names.last
             new = self.names.next_ids(len(rows)) if ids is None else as_ids(ids, len(rows))
             at = self._places(len(rows))
-            self.names.add(new, at)
-            del self.free[len(self.free) - np.count_nonzero(at < self.x.graph.slots):]
+            reused = np.count_nonzero(at < self.x.graph.slots)
+            with alone(self) if reused else nullcontext():  # or searches name old vectors anew
+                self.names.add(new, at)
+            del self.free[len(self.free) - reused:]
             try:
                 if self.dtype is None:
                     self._set_dtype(dtype)
@@ -220,12 +223,14 @@ cdef class HNSW(Graph):
     cdef _filtered(self, filter, ef, k):
         """The slots allowed, uint32; a mask of them, or None where comparing them all is cheaper;
         the candidates to keep so that about `ef` allowed ones are among them."""
-        present = np.flatnonzero(self._alive())
-        allowed = allowed_slots(filter, self.names, present).astype(np.uint32)
+        alive = self._alive()
+        present = np.flatnonzero(alive)
+        allowed = allowed_slots(filter, self.names, present)
+        allowed = allowed[allowed < len(alive)].astype(np.uint32)  # others are being written
         wide = int(1.2 * max(ef, k) * len(present) / max(1, len(allowed))) + k
         if wide > EF_MAX or len(allowed) < wide * self.M // 2:
             return allowed, None, ef
-        mask = np.zeros(self.x.graph.slots, np.uint8)
+        mask = np.zeros(self.x.graph.room, np.uint8)  # a search may meet what is added meanwhile
         mask[allowed] = 1
         return allowed, mask, wide
 
@@ -234,9 +239,11 @@ cdef class HNSW(Graph):
         names = as_ids(ids)
         self._enter()
         try:
-            at = self.names.find(names)
-            if (at < 0).any():
-                raise KeyError(int(names[at.argmin()]))
+            at, alive = self.names.find(names), self._alive()
+            known = (at >= 0) & (at < len(alive))
+            known[known] = alive[at[known]]  # not while it is added
+            if not known.all():
+                raise KeyError(int(names[known.argmin()]))
             if not len(at):
                 return np.empty((0, self.dim), self.dtype or np.float32)
             return self._rows()[at]

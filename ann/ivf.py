@@ -340,6 +340,7 @@ class IVF:
             mask = only = None
             if filter is not None:
                 allowed = allowed_slots(filter, self._names, self._present())
+                allowed = allowed[self._home_of(allowed) != NOWHERE]  # not while they are added
                 held, share = len(allowed), len(allowed) / max(1, len(self._names))
                 if self._keeps_rows and share * len(lists) <= nprobe:
                     only = allowed.astype(np.uint32)

@@ -114,7 +114,8 @@ static int fit(void *field, size_t bytes) {
 
 int hnsw_scratch_fit(hnsw_scratch *s, const hnsw_graph *g, uint32_t ef) {
     size_t code = (size_t)g->lines * HNSW_LINE;
-    if (!s->query && (fit(&s->query, code) || fit(&s->other, code))) return -1;
+    if (!s->query && fit(&s->query, code)) return -1;
+    if (!s->other && fit(&s->other, code)) return -1;
     if (s->room < g->room) {
         if (fit(&s->seen, g->room)) return -1;
         memset(s->seen, 0, g->room);
