@@ -127,13 +127,14 @@ class IVF:
             raise ValueError(f"{lists} lists need as many vectors to train with, not {len(matrix)}")
         size = min(len(matrix), max(SAMPLE * lists, LEARN_BOOK))
         some = matrix[np.sort(rng.choice(len(matrix), size, replace=False))]
-        encoding = self._new_encoding()
+        encoding = self._new_encoding(matrix.dtype)
         floats = encoding.learn(some, rng)
         centroids = learn_centroids(floats, lists, rng)
         self._begin(encoding, centroids, encoding.learn_book(floats, centroids, rng))
+        self.dtype = matrix.dtype
 
-    def _new_encoding(self) -> Encoding:
-        return Encoding(self.dim, self.metric, self.codes, self._keeps_rows, self.dtype)
+    def _new_encoding(self, dtype: Any) -> Encoding:
+        return Encoding(self.dim, self.metric, self.codes, self._keeps_rows, dtype)
 
     def _begin(
         self,
@@ -156,8 +157,6 @@ class IVF:
         matrix = convert(matrix, kept)
         if self.metric == "cosine":
             refuse_zeros(matrix)
-        if len(matrix):
-            self.dtype = kept
         return matrix
 
     def add(
@@ -174,6 +173,8 @@ class IVF:
             if not len(matrix):
                 return
             if self._lists is None:
+                if named is not None and len(np.unique(named)) < len(named):
+                    raise ValueError("an id comes twice")  # or it would be trained by what it refuses
                 self._train(matrix, len(matrix))
             if named is None:
                 named = self._names.next_ids(len(matrix))
@@ -499,7 +500,7 @@ class IVF:
         if not n:
             return 0
         lists = _lists_for(n, n) if isinstance(n_lists, str) else n_lists
-        row, entry, fixed = like._new_encoding().bytes_of(n, lists)
+        row, entry, fixed = like._new_encoding(like.dtype).bytes_of(n, lists)
         blocks = n / BLOCK + lists / 2
         return round(n * (row + 8 + 2) + blocks * (BLOCK * entry + 4) + fixed)
 
@@ -559,7 +560,7 @@ class IVF:
             return
         if not 0 < lists <= LISTS_MAX or self.dtype is None:
             raise FormatError(f"{lists} lists of {self.dtype}")
-        encoding, book = self._new_encoding(), None
+        encoding, book = self._new_encoding(self.dtype), None
         encoding.step = float(file.parameter("step", (int, float)))
         encoding.middle = float(file.parameter("middle", (int, float)))
         if self.codes in WIDTH:

@@ -555,3 +555,18 @@ def test_a_query_so_far_off_that_products_leave_float32_meets_lists_that_are_the
         index.search(base[:50], 10)  # leaves memory that is not zeros
         ids, _ = index.search(np.full((3, DIM), 3e38, np.float32), 5, nprobe=20)
         assert (ids < len(base)).all()
+
+
+def test_what_the_first_add_refuses_decides_nothing():
+    few = vectors(20, 1, dtype=np.uint8)
+    for options, ids in (({}, [1] * 20), ({}, [1]), ({"n_lists": 100}, None)):
+        index = IVF(DIM, **options)
+        with pytest.raises(ValueError):
+            index.add(few, ids)
+        assert index.dtype is None
+        index.add(vectors(400, 2))
+        assert index.dtype == np.float32
+    empty = IVF(DIM)
+    with pytest.raises(KeyError):
+        empty.update([1], few[:1])
+    assert empty.dtype is None
