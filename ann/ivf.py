@@ -174,7 +174,7 @@ class IVF:
                 return
             if self._lists is None:
                 if named is not None and len(np.unique(named)) < len(named):
-                    raise ValueError("an id comes twice")  # or it would be trained by what it refuses
+                    raise ValueError("an id comes twice")  # before it is trained by them
                 self._train(matrix, len(matrix))
             if named is None:
                 named = self._names.next_ids(len(matrix))

@@ -137,8 +137,8 @@ static inline void consider(ivf_pool *pool, float key, uint32_t list) {
     if (pool->n == 2 * pool->keep) cut(pool);
 }
 
-/* The nearest lists, in order: by their centroids, of which 8 bits choose some more than needed. Keys
- * beyond floats (of a query far off) are the largest: as many lists as wanted must be in the pool. */
+/* The nearest lists, in order: by their centroids, of which 8 bits choose some more than needed.
+ * Keys beyond floats, of a query far off, count as the largest: none may be missing in the pool. */
 static void probes(const ivf *x, const ivf_level *level, ivf_desk *desk, const float *q,
                    uint64_t *out) {
     const distance_floats *floats = level->distances->f32 + x->metric;

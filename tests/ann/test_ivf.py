@@ -561,7 +561,7 @@ def test_what_the_first_add_refuses_decides_nothing():
     few = vectors(20, 1, dtype=np.uint8)
     for options, ids in (({}, [1] * 20), ({}, [1]), ({"n_lists": 100}, None)):
         index = IVF(DIM, **options)
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match=r"twice|1 ids for 20|100 lists need"):
             index.add(few, ids)
         assert index.dtype is None
         index.add(vectors(400, 2))
