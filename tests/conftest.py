@@ -1,10 +1,14 @@
 import os
 import shutil
+import signal
 import subprocess
 
 import pytest
 
 from sketches import _cpu
+
+# A job in the background is started with SIGINT ignored, and hands that down: tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
