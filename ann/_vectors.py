@@ -158,6 +158,18 @@ def nothing_found(queries: int, k: int) -> tuple[NDArray[np.int64], NDArray[np.f
     return np.full((queries, k), -1, np.int64), np.full((queries, k), np.inf, np.float32)
 
 
+NONE = np.empty(0, np.int64), np.empty(0, np.float32)  # a query that nothing answers
+
+
+def by_query(
+    answers: list[tuple[NDArray[np.int64], NDArray[np.float32]]],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """Answers of any number to each query, one behind the other: offsets, ids, distances."""
+    ids, distances = zip(NONE, *answers, strict=True)
+    offsets = np.cumsum([len(part) for part in ids], dtype=np.int64)
+    return offsets, np.concatenate(ids), np.concatenate(distances)
+
+
 def aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     """An empty array that begins a cache line: loads of whole vectors do not straddle two."""
     nbytes = int(np.prod(shape)) * np.dtype(dtype).itemsize

@@ -17,9 +17,11 @@ from ann._gate import Gate
 from ann._slots import Slots
 from ann._threads import check_threads, share_out
 from ann._vectors import (
+    NONE,
     aligned,
     as_ids,
     as_matrix,
+    by_query,
     check_count,
     check_dim,
     check_dtype,
@@ -263,7 +265,7 @@ class Exact:
             raise ValueError("radius is NaN")
         with self._gate.shared():
             view = self._seen(filter)
-            answers: list[Any] = [(np.empty(0, np.int64), np.empty(0, np.float32))] * len(matrix)
+            answers = [NONE] * len(matrix)
             if view is not None:
                 matrix = self._converted(matrix, view.rows.dtype, queries=True)
 
@@ -271,12 +273,8 @@ class Exact:
                     answers[start:stop] = view.within(matrix[start:stop], radius)
 
                 share_out(work, len(matrix), threads, LEAST_QUERIES)
-            slots, distances = zip(*answers, strict=True) if answers else ((), ())
-            offsets = np.zeros(len(matrix) + 1, np.int64)
-            np.cumsum([len(part) for part in slots], out=offsets[1:])
-            empty: list[Any] = [np.empty(0, np.int64)]
-            ids = self._slots.names(np.concatenate([*empty, *slots]))
-            return offsets, ids, np.concatenate([np.empty(0, np.float32), *distances])
+            offsets, slots, distances = by_query(answers)
+            return offsets, self._slots.names(slots), distances
 
     def get(self, ids: ArrayLike) -> NDArray[Any]:
         """The vectors of ids, as they are kept. Raises KeyError for one that is not there."""
@@ -329,7 +327,7 @@ class Exact:
             if n and not name:
                 raise ValueError("vectors without a type")
             index._slots.add(file.array("ids", "<i8", (n,), verify=True), np.arange(n))
-            index._slots.last_id = last
+            index._slots.last_id = max(index._slots.last_id, last)
         except (ValueError, TypeError, OverflowError) as error:
             raise FormatError(f"an index that cannot be: {error}") from None
         if not (np.isfinite(step) and np.isfinite(middle) and step > 0):

@@ -21,8 +21,8 @@ from ann._graph import BLOCK, SEED, START, alone
 from ann._projection import LINE, Projection, learn, lines_for
 from ann._threads import check_threads, share_out
 from ann._vectors import (
-    as_ids, as_matrix, check_count, check_dim, check_dtype, check_metric, convert, dtype_for,
-    nothing_found, refuse_zeros,
+    as_ids, as_matrix, by_query, check_count, check_dim, check_dtype, check_metric, convert,
+    dtype_for, nothing_found, refuse_zeros,
 )
 from sketches import FormatError
 
@@ -283,10 +283,7 @@ cdef class HNSW(Graph):
                 found[i] = ids[0, :inside], away[0, :inside]
 
         share_out(work, len(rows), check_threads(threads))
-        offsets = np.cumsum([0, *(len(ids) for ids, _ in found)], dtype=np.int64)
-        ids, away = zip(*found, strict=True) if found else ((), ())
-        return (offsets, np.concatenate([np.empty(0, np.int64), *ids]),
-                np.concatenate([np.empty(0, np.float32), *away]))
+        return by_query(found)
 
     def tune(self, queries, *, recall=0.95, k=10):
         """Set `ef_search` to the least that finds this share of the k nearest of these queries.
