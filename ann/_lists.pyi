@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLOCK: int
+NOWHERE: np.uint16
 KINDS: list[np.dtype[Any]]
 
 def learn_book(
@@ -62,4 +63,4 @@ class Lists:
     def sections(self) -> dict[str, NDArray[Any]]: ...
     @property
     def parameters(self) -> dict[str, int]: ...
-    def restore(self, file: Any, slots: int) -> NDArray[np.uint8]: ...
+    def restore(self, file: Any, slots: int) -> NDArray[np.uint16]: ...

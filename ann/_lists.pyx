@@ -6,7 +6,7 @@ Nothing here takes a lock: `IVF` lets searches go on beside each other and chang
 import numpy as np
 
 cimport cython
-from libc.stdint cimport int8_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
@@ -14,7 +14,7 @@ from sketches import FormatError
 from sketches._cpu cimport level
 
 cdef extern from "ivf.h" nogil:
-    enum: IVF_BLOCK, IVF_BOOK
+    enum: IVF_BLOCK, IVF_BOOK, IVF_NOWHERE
     const uint32_t IVF_NONE
     ctypedef struct ivf:
         size_t dim, lists, m, width
@@ -62,12 +62,13 @@ cdef extern from "ivf.h" nogil:
     void ivf_put(ivf *x, const uint32_t *list, const uint32_t *slot, size_t n,
                  const uint8_t *nibbles, const float *add, const float *mul)
     int ivf_take(ivf *x, uint32_t list, uint32_t slot)
-    bint ivf_sound(const ivf *x, uint8_t *seen, uint8_t *block_seen)
+    bint ivf_sound(const ivf *x, uint16_t *home, uint8_t *block_seen)
     void ivf_learn(const ivf_level *level, const float *r, size_t n, size_t m, size_t width,
                    const uint32_t *first, int rounds, uint8_t *nibbles, double *scratch,
                    float *book)
 
 BLOCK = IVF_BLOCK
+NOWHERE = np.uint16(IVF_NOWHERE)
 KINDS = [np.dtype(t) for t in (np.float32, np.float16, np.uint8, np.int8)]
 
 
@@ -355,9 +356,10 @@ cdef class Lists:
 
     def restore(self, file, slots):
         """Take blocks from a file (a `Reader`), for slots below a number; each must come once at
-        most. Returns uint8[slots], 1 for those that came."""
+        most. Returns the list that each is in, uint16[slots]: NOWHERE for none."""
         cdef size_t blocks = file.parameter("blocks", int), unused = file.parameter("free", int)
-        cdef uint8_t[::1] seen, block_seen
+        cdef uint16_t[::1] home
+        cdef uint8_t[::1] block_seen
         cdef bint good
         n = (<object>blocks,)
         self.head = file.array("head", np.uint32, (self.x.lists,), True)
@@ -374,10 +376,10 @@ cdef class Lists:
             raise FormatError(f"the first free block is {unused}")
         self.x.blocks, self.x.free, self.x.slots = blocks, <uint32_t>unused, slots
         self._point()
-        here = np.zeros(max(1, slots), np.uint8)
-        seen, block_seen = here, np.zeros(max(1, blocks), np.uint8)
+        lists = np.full(max(1, slots), NOWHERE, np.uint16)
+        home, block_seen = lists, np.zeros(max(1, blocks), np.uint8)
         with nogil:
-            good = ivf_sound(&self.x, &seen[0], &block_seen[0])
+            good = ivf_sound(&self.x, &home[0], &block_seen[0])
         if not good:
             raise FormatError("lists that lead out of their blocks, or to a vector twice")
-        return here[:slots]
+        return lists[:slots]

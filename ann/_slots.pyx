@@ -38,13 +38,13 @@ cdef class Slots:
 
     @property
     def last_id(self):
-        """The largest id there has been, or -1."""
+        """The largest id there has been, or -1. Set by whoever restores it or takes ids back."""
         return self.last
 
     @last_id.setter
     def last_id(self, int64_t name):
         with self.lock:
-            self.last = max(self.last, name)
+            self.last = name
 
     def next_ids(self, Py_ssize_t n):
         """The ids that follow all there have been: int64[n]."""

@@ -7,17 +7,20 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ann import _container
+from ann import _ivf_file
 from ann._centroids import SAMPLE, imbalance, learn_centroids, nearest
+from ann._container import Path
 from ann._encoding import CODES, LEARN_BOOK, WIDTH, Encoding
 from ann._filters import allowed_slots
 from ann._gate import Gate
-from ann._lists import BLOCK, Lists
+from ann._lists import BLOCK, NOWHERE, Lists
 from ann._slots import Slots
 from ann._threads import check_threads, share_out
 from ann._vectors import (
+    NONE,
     as_ids,
     as_matrix,
+    by_query,
     check_count,
     check_dim,
     check_dtype,
@@ -29,8 +32,7 @@ from ann._vectors import (
 )
 from sketches import FormatError
 
-LISTS_MAX = 65535  # the number of a list is kept in 16 bits, of which the last says: in none
-NOWHERE = np.uint16(65535)
+LISTS_MAX = int(NOWHERE)  # so that each number below is a list's
 AT_ONCE = 1 << 24  # numbers that are floats at a time, as vectors are added: 64 MB
 
 
@@ -176,6 +178,7 @@ class IVF:
                 if named is not None and len(np.unique(named)) < len(named):
                     raise ValueError("an id comes twice")  # before it is trained by them
                 self._train(matrix, len(matrix))
+            last = self._names.last_id
             if named is None:
                 named = self._names.next_ids(len(matrix))
             reused = min(len(self._free), len(matrix))
@@ -189,6 +192,7 @@ class IVF:
                 with self._gate.alone():
                     self._take(slots[self._home_of(slots) != NOWHERE])
                 self._names.remove(named)
+                self._names.last_id = last
                 raise
             del self._free[len(self._free) - reused :]
             self._slots += len(fresh)
@@ -395,8 +399,7 @@ class IVF:
         with self._gate.shared():
             lists = self._lists
             if lists is None:
-                n = len(as_matrix(queries, self.dim, "queries"))
-                return np.zeros(n + 1, np.int64), np.empty(0, np.int64), np.empty(0, np.float32)
+                return by_query([NONE] * len(as_matrix(queries, self.dim, "queries")))
             asked = self._encoding.asked(queries)
             probed = self._probes() if nprobe is None else check_count("nprobe", nprobe)
             found: list[Any] = [None] * len(asked.floats)
@@ -413,13 +416,7 @@ class IVF:
                     found[i] = self._names.names(slots[0, :inside]), away[0, :inside]
 
             share_out(work, len(found), check_threads(threads))
-        offsets = np.cumsum([0, *(len(ids) for ids, _ in found)], dtype=np.int64)
-        ids, away = zip(*found, strict=True) if found else ((), ())
-        return (
-            offsets,
-            np.concatenate([np.empty(0, np.int64), *ids]),
-            np.concatenate([np.empty(0, np.float32), *away]),
-        )
+        return by_query(found)
 
     def _trained(self) -> Lists:
         assert self._lists is not None
@@ -506,84 +503,25 @@ class IVF:
 
     # Files
 
-    def save(self, path: _container.Path) -> None:
+    def save(self, path: Path) -> None:
         """Write the index to a file, all or nothing (docs/design/formats.md, kind ``IVF``)."""
         with self._lock:
-            parameters: dict[str, Any] = {
-                "dim": self.dim, "metric": self.metric, "codes": self.codes, "rerank": self.rerank,
-                "dtype": None if self.dtype is None else self.dtype.name, "seed": self.seed,
-                "n_lists": self.n_lists, "nprobe": self.nprobe, "slots": self._slots,
-                "lists": 0 if self._lists is None else len(self._lists),
-            }  # fmt: skip
-            sections: dict[str, Any] = {}
-            if self._lists is not None:
-                used = np.arange(self._slots)
-                encoding = self._encoding
-                parameters |= self._lists.parameters
-                parameters |= {"step": encoding.step, "middle": encoding.middle}
-                sections = self._lists.sections() | {"ids": self._names.names(used)}
-                sections["rows"] = self._rows[: self._slots]
-                sections["home"] = self._home[: self._slots].astype(np.uint32)
-                sections |= {name: array[: self._slots] for name, array in self._beside.items()}
-                if encoding.turn is not None:
-                    sections["turn"] = encoding.turn
-            _container.write(path, b"IVF ", 1, parameters, sections)
+            _ivf_file.write(self, path)
 
     @staticmethod
-    def load(path: _container.Path, *, mmap: bool = False) -> "IVF":
+    def load(path: Path, mmap: bool = False) -> "IVF":
         """The index that `save` wrote. With `mmap`, vectors and codes stay in the file until they
         are used; what is changed then is changed in memory alone.
 
         Raises `FormatError` for a damaged file; with `mmap`, vectors and codes are not checked.
         """
-        file = _container.Reader(path, b"IVF ", 1, mmap)
+        file = _ivf_file.Reader(path, mmap)
         try:
-            index = IVF(
-                file.parameter("dim", int),
-                file.parameter("metric", str),
-                n_lists=file.parameter("n_lists", (int, str)),
-                codes=file.parameter("codes", str),
-                rerank=file.parameter("rerank", int),
-                dtype=file.parameter("dtype", (str, type(None))),
-                seed=file.parameter("seed", int),
-            )
-            index._restore(file)
+            index = IVF(**file.made_with())
+            file.fill(index)
         except (ValueError, TypeError, OverflowError) as error:
             raise FormatError(f"a file of kind IVF that no index wrote: {error}") from error
         return index
-
-    def _restore(self, file: _container.Reader) -> None:
-        nprobe = file.parameter("nprobe", (int, type(None)))
-        self.nprobe = None if nprobe is None else check_count("nprobe", nprobe)
-        lists, n = file.parameter("lists", int), file.parameter("slots", int)
-        if not lists:
-            return
-        if not 0 < lists <= LISTS_MAX or self.dtype is None:
-            raise FormatError(f"{lists} lists of {self.dtype}")
-        encoding, book = self._new_encoding(self.dtype), None
-        encoding.step = float(file.parameter("step", (int, float)))
-        encoding.middle = float(file.parameter("middle", (int, float)))
-        if self.codes in WIDTH:
-            m, width = encoding.groups
-            book = file.array("book", np.float32, (m, width * 16), True).reshape(m, width, 16)
-        if self.codes == "rabitq":
-            encoding.turn = file.array("turn", np.float32, (self.dim, self.dim), True)
-        self._begin(encoding, file.array("centroid", np.float32, (lists, self.dim), True), book)
-        home = file.array("home", np.uint32, (n,), True)
-        here = self._trained().restore(file, n)
-        if ((home < lists) != (here == 1)).any():
-            raise FormatError("vectors that are in no list, or in one that they do not know of")
-        self._home = np.where(here == 1, home, NOWHERE).astype(np.uint16)
-        self._slots = n
-        self._rows = file.array("rows", self._rows.dtype, (n, self._rows.shape[1]))
-        self._beside = {name: file.array(name, np.float32, (n,)) for name in self._beside}
-        if self._keeps_rows:
-            kernel = self._encoding.row_kernel
-            self._trained().set_rows(self._rows, kernel, **self._beside)
-        ids = file.array("ids", np.int64, (n,), True)
-        present = np.flatnonzero(here)
-        self._free = np.flatnonzero(here == 0).tolist()
-        self._names.add(np.ascontiguousarray(ids[present]), present)
 
 
 def _grown(array: NDArray[Any], n: int) -> NDArray[Any]:

@@ -166,8 +166,11 @@ void ivf_put(ivf *x, const uint32_t *list, const uint32_t *slot, size_t n, const
 /* Takes a slot out of its list, in whose place the last entry goes. 0, or -1 where it is not. */
 int ivf_take(ivf *x, uint32_t list, uint32_t slot);
 
-/* Whether chains and slots stay within the arrays and each slot comes once: seen is u8 [slots]. */
-int ivf_sound(const ivf *x, uint8_t *seen, uint8_t *block_seen);
+#define IVF_NOWHERE UINT16_MAX /* the list of a slot that is in none; lists have lower numbers */
+
+/* Whether chains and slots stay within the arrays and each slot comes once. `home` [slots] is all
+ * IVF_NOWHERE, and becomes the list of each; `block_seen` [blocks] is zeros. */
+int ivf_sound(const ivf *x, uint16_t *home, uint8_t *block_seen);
 
 /* A book for residuals [n][m * width], by k-means from the rows `first`[16]. */
 void ivf_learn(const ivf_level *level, const float *r, size_t n, size_t m, size_t width,

@@ -108,14 +108,15 @@ int ivf_take(ivf *x, uint32_t list, uint32_t slot) {
     return 0;
 }
 
-int ivf_sound(const ivf *x, uint8_t *seen, uint8_t *block_seen) {
+int ivf_sound(const ivf *x, uint16_t *home, uint8_t *block_seen) {
     for (size_t l = 0; l < x->lists; l++) {
         uint32_t block = x->head[l];
         for (size_t i = 0; i < x->count[l]; i++) {
             if (i && i % IVF_BLOCK == 0) block = x->next[block];
             if (i % IVF_BLOCK == 0 && (block >= x->blocks || block_seen[block]++)) return 0;
             uint32_t slot = x->slot[(size_t)block * IVF_BLOCK + i % IVF_BLOCK];
-            if (slot >= x->slots || seen[slot]++) return 0;
+            if (slot >= x->slots || home[slot] != IVF_NOWHERE) return 0;
+            home[slot] = (uint16_t)l;
         }
     }
     for (uint32_t block = x->free; block != IVF_NONE; block = x->next[block])
