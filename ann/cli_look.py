@@ -32,6 +32,14 @@ def document_count(
     return int(number)
 
 
+DOCUMENTS = click.option(
+    "--documents",
+    callback=document_count,
+    metavar="N",
+    help="Size of the corpus.  [default: what INPUT holds]",
+)
+
+
 def opened(inputs: tuple[str, ...], on_error: str, **reading: Any) -> "list[Source]":
     from ann.dedup.job import Reading
     from ann.dedup.unusable import Unusable
@@ -92,12 +100,7 @@ def explain(
 @options.READING
 @options.BANDS
 @SHAPE
-@click.option(
-    "--documents",
-    callback=document_count,
-    metavar="N",
-    help="Size of the corpus.  [default: what INPUT holds]",
-)
+@DOCUMENTS
 @click.option(
     "--memory",
     metavar="SIZE",

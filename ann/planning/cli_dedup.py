@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ann.cli_look import SHAPE, document_count, opened
+from ann.cli_look import DOCUMENTS, SHAPE, opened
 from ann.dedup import options
 from costs._command import Duration, show_plan
 
@@ -15,12 +15,7 @@ from costs._command import Duration, show_plan
 @options.READING
 @options.BANDS
 @SHAPE
-@click.option(
-    "--documents",
-    callback=document_count,
-    metavar="N",
-    help="Size of the corpus.  [default: what INPUT holds]",
-)
+@DOCUMENTS
 @click.option("--memory", metavar="SIZE", callback=options.size, help="Budget, such as 8GB.")
 @click.option("--within", type=Duration(), help="Budget of time; writing is not in it.")
 @options.THREADS
